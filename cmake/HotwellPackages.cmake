@@ -1,0 +1,21 @@
+# The libraries that the product uses. All are Debian packages: scripts/bootstrap has the list.
+find_package(PkgConfig REQUIRED)
+find_package(Threads REQUIRED)
+find_package(OpenSSL REQUIRED)
+find_package(Boost 1.81 REQUIRED COMPONENTS json)
+find_package(fmt REQUIRED)
+find_package(spdlog REQUIRED)
+pkg_check_modules(xxhash REQUIRED IMPORTED_TARGET libxxhash)
+pkg_check_modules(tomlplusplus REQUIRED IMPORTED_TARGET tomlplusplus)
+pkg_check_modules(libav REQUIRED IMPORTED_TARGET libavformat libavcodec libswscale libswresample libavutil)
+find_package(CLI11 REQUIRED)
+if(HOTWELL_TESTS)
+  find_package(GTest REQUIRED)
+  include(GoogleTest)
+  enable_testing()
+endif()
+
+# Boost.Asio and Beast cost seconds a file: parsed once, here, and shared by every target that says ASIO.
+add_library(hotwell_pch STATIC ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
+target_precompile_headers(hotwell_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.hpp)
+target_link_libraries(hotwell_pch PUBLIC Boost::headers Threads::Threads PRIVATE hotwell_options)

@@ -1,0 +1,154 @@
+/// Bytes and how they travel: views, ref-counted buffers, slices of files, and results that still grow.
+#pragma once
+
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <ranges>
+#include <span>
+#include <string>
+#include <string_view>
+#include <type_traits>
+#include <utility>
+#include <variant>
+
+#include <hotwell/result.hpp>
+#include <hotwell/units.hpp>
+
+namespace hotwell {
+
+/// A borrowed run of bytes. Converts from strings, spans and vectors of byte-sized elements.
+/// Ownership: none; whatever it was made from must outlive it.
+class ByteView {
+ public:
+  constexpr ByteView() = default;
+  constexpr ByteView(const std::byte* data, std::size_t size) : data_(data), size_(size) {}
+  ByteView(const void* data, std::size_t size) : data_(static_cast<const std::byte*>(data)), size_(size) {}
+  ByteView(const char* text) : ByteView(std::string_view(text)) {}
+  template <class R>
+    requires std::ranges::contiguous_range<const R> && std::ranges::sized_range<const R> &&
+             (sizeof(std::ranges::range_value_t<const R>) == 1) &&
+             std::is_trivially_copyable_v<std::ranges::range_value_t<const R>>
+  ByteView(const R& range)
+      : data_(reinterpret_cast<const std::byte*>(std::ranges::data(range))), size_(std::ranges::size(range)) {}
+
+  [[nodiscard]] const std::byte* data() const noexcept { return data_; }
+  [[nodiscard]] std::size_t size() const noexcept { return size_; }
+  [[nodiscard]] bool empty() const noexcept { return size_ == 0; }
+  [[nodiscard]] const std::byte* begin() const noexcept { return data_; }
+  [[nodiscard]] const std::byte* end() const noexcept { return data_ + size_; }
+  [[nodiscard]] ByteView subview(std::size_t offset, std::size_t count) const { return {data_ + offset, count}; }
+  [[nodiscard]] std::string_view text() const noexcept { return {reinterpret_cast<const char*>(data_), size_}; }
+  [[nodiscard]] std::span<const std::byte> span() const noexcept { return {data_, size_}; }
+
+  friend bool operator==(ByteView a, ByteView b) { return a.text() == b.text(); }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+/// Immutable bytes with shared ownership; copies share. Threads: as shared_ptr.
+class Buffer {
+ public:
+  Buffer() = default;
+  [[nodiscard]] static Buffer copy_of(ByteView bytes);
+  [[nodiscard]] static Buffer of(std::string&& bytes);
+  /// Bytes that live as long as `owner` does (a mapping, another library's object).
+  [[nodiscard]] static Buffer wrap(std::shared_ptr<const void> owner, ByteView bytes);
+
+  [[nodiscard]] ByteView view() const noexcept { return view_; }
+  [[nodiscard]] std::size_t size() const noexcept { return view_.size(); }
+  [[nodiscard]] std::string_view text() const noexcept { return view_.text(); }
+  /// The same bytes' part; shares ownership.
+  [[nodiscard]] Buffer slice(std::size_t offset, std::size_t count) const {
+    return wrap(owner_, view_.subview(offset, count));
+  }
+  [[nodiscard]] long use_count() const noexcept { return owner_.use_count(); }
+
+ private:
+  std::shared_ptr<const void> owner_;
+  ByteView view_;
+};
+
+/// An open file descriptor, closed with its last owner.
+class FileHandle {
+ public:
+  FileHandle() = default;
+  explicit FileHandle(int fd) noexcept : fd_(fd) {}
+  FileHandle(FileHandle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
+  FileHandle& operator=(FileHandle&& other) noexcept {
+    std::swap(fd_, other.fd_);
+    return *this;
+  }
+  ~FileHandle();
+
+  [[nodiscard]] int get() const noexcept { return fd_; }
+  [[nodiscard]] int release() noexcept { return std::exchange(fd_, -1); }
+  explicit operator bool() const noexcept { return fd_ >= 0; }
+  /// A second descriptor for the same open file (close-on-exec).
+  [[nodiscard]] Result<FileHandle> duplicate() const;
+
+ private:
+  int fd_ = -1;
+};
+
+/// A part of an open file whose bytes never change while it is held; holding it keeps the bytes readable even
+/// after the cache evicted the object.
+struct FileSlice {
+  std::shared_ptr<const FileHandle> file;
+  std::uint64_t offset = 0;
+  std::uint64_t length = 0;
+};
+
+/// One attempt's output while it is made: bytes below the watermark are final and may be read from `fd()`.
+/// Readers never see bytes of another attempt: a retry is another Growing.
+/// Threads: every member may be called from any thread.
+class Growing {
+ public:
+  enum class State : std::uint8_t { growing, sealed, abandoned };
+
+  virtual ~Growing() = default;
+  [[nodiscard]] virtual std::uint64_t generation() const = 0;
+  [[nodiscard]] virtual std::uint64_t watermark() const = 0;
+  [[nodiscard]] virtual State state() const = 0;
+  /// Why it was abandoned; meaningless otherwise.
+  [[nodiscard]] virtual Error error() const = 0;
+  [[nodiscard]] virtual std::string content_type() const = 0;
+  /// For pread and sendfile below the watermark. Owned by the Growing.
+  [[nodiscard]] virtual int fd() const = 0;
+  /// Calls `wake` exactly once, as soon as the watermark is above `seen` or the state is final: at once on this
+  /// thread if that already holds, else later on the producer's thread. `wake` must not block.
+  virtual void on_change(std::uint64_t seen, std::function<void()> wake) = 0;
+};
+
+using Body = std::variant<Buffer, FileSlice, std::shared_ptr<Growing>>;
+
+/// What a result is, told when it is sealed.
+struct ContentInfo {
+  std::string content_type = "application/octet-stream";
+};
+
+/// Where one attempt's output goes. Exactly one of seal and abandon ends it; destruction without either abandons.
+/// Threads: one producer; its readers are elsewhere.
+class Sink {
+ public:
+  virtual ~Sink() = default;
+  /// A seekable descriptor opened for writing, for a process or library that writes by itself.
+  [[nodiscard]] virtual int fd() const = 0;
+  /// Appends behind everything written by this call so far, and advances. Errors: disk_full, io, too_large.
+  virtual Result<void> write(ByteView bytes) = 0;
+  /// Bytes [0, n) are final and may be read by followers. n never falls.
+  virtual Result<void> advance(std::uint64_t n) = 0;
+  /// The type of what is being written, for followers that are answered before the end.
+  virtual void set_content_type(std::string content_type) = 0;
+  /// Complete: the object exists from here on. `size` bytes are final. Errors: disk_full, io.
+  virtual Result<void> seal(std::uint64_t size) = 0;
+  /// Nothing of this attempt may be served; followers are cut off with `error`.
+  virtual void abandon(Error error) = 0;
+};
+
+}  // namespace hotwell

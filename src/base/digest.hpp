@@ -1,0 +1,36 @@
+/// Digests. XXH3 for look-ups and checksums (not against an adversary), SHA-256 for identities.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <string>
+
+#include <hotwell/body.hpp>
+
+namespace hotwell::base {
+
+[[nodiscard]] std::uint64_t xxh3_64(ByteView bytes) noexcept;
+/// 32 lower-case hexadecimal digits of XXH3-128.
+[[nodiscard]] std::string xxh3_128_hex(ByteView bytes);
+
+/// SHA-256 of what was added so far, fed in pieces.
+class Sha256 {
+ public:
+  Sha256();
+  ~Sha256();
+  Sha256(Sha256&&) noexcept;
+  Sha256& operator=(Sha256&&) noexcept;
+
+  void add(ByteView bytes);
+  /// Adds `text` with its length before it, so that no two sequences of fields collide.
+  void add_field(std::string_view text);
+  /// 64 lower-case hexadecimal digits. Ends the digest.
+  [[nodiscard]] std::string hex();
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace hotwell::base
