@@ -1,0 +1,161 @@
+/// The multi-level cache: memory over disk, any size of object, results that are read while they are written, and
+/// one computation however many ask.
+#pragma once
+
+#include <chrono>
+#include <filesystem>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/dispatch.hpp>
+
+#include <hotwell/body.hpp>
+#include <hotwell/event.hpp>
+#include <hotwell/knob.hpp>
+#include <hotwell/result.hpp>
+#include <hotwell/units.hpp>
+
+namespace hotwell {
+
+using Metadata = std::map<std::string, std::string>;
+
+struct CacheOptions {
+  std::filesystem::path directory;  ///< made if absent; empty: memory alone
+  Bytes memory_limit{100ULL << 20};
+  Bytes disk_limit{5ULL << 30};
+  Duration max_age = std::chrono::hours{24 * 7};  ///< the TTL of entries that name none
+  unsigned promote_after = 5;                     ///< more hits than this on disk promote to memory
+  Bytes stream_over{4ULL << 20};                  ///< larger objects never enter memory
+  std::optional<Bytes> stream_limit;              ///< of objects over stream_over; by default a tenth of the file system stays free
+  std::string policy = "lru";                     ///< of the memory tier
+};
+
+struct SetOptions {
+  std::string type;             ///< a tag for statistics and listings: "processed-video"
+  std::optional<Duration> ttl;  ///< by default CacheOptions::max_age
+  Metadata metadata;
+  std::string content_type = "application/octet-stream";
+};
+
+/// What the cache knows of a key, and its bytes. Copies share the bytes; holding one keeps them readable whatever
+/// the cache evicts or deletes meanwhile.
+struct Object {
+  std::string key;
+  std::uint64_t generation = 0;
+  std::string content_type;
+  std::string type;
+  Metadata metadata;
+  WallTime created{};
+  WallTime expires{};
+  Level level = Level::memory;  ///< where this look-up found it
+  Body body;
+
+  /// Absent while the object still grows.
+  [[nodiscard]] std::optional<std::uint64_t> size() const;
+  /// The whole content. A file's part is mapped on the first call. Precondition: not growing. Errors: none here,
+  /// since get() has verified the bytes; a mapping that fails for lack of memory throws Failure.
+  [[nodiscard]] ByteView bytes() const;
+  /// A strong entity tag in quotes: changes with every generation.
+  [[nodiscard]] std::string etag() const;
+
+ private:
+  friend class Cache;
+  mutable std::shared_ptr<const void> mapping_;
+  mutable ByteView mapped_;
+};
+
+struct CacheStats {
+  struct Tier {
+    std::uint64_t entries = 0;
+    Bytes size;
+    double utilization = 0;  ///< size / limit
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
+    double hit_rate = 0;  ///< hits / (hits + misses); 0 before the first look-up
+  };
+  Tier memory, disk, stream, total;
+};
+
+/// Ownership: its directory, locked against other processes, and one background thread. Threads: any. Blocking
+/// members do disk I/O on the caller's thread.
+class Cache {
+ public:
+  /// Errors: as open(), thrown as Failure.
+  explicit Cache(CacheOptions options);
+  /// Errors: unavailable (another process holds the directory: says which), denied, io, invalid_argument (an unknown
+  /// policy, a format that this version does not know).
+  [[nodiscard]] static Result<std::unique_ptr<Cache>> open(CacheOptions options);
+  ~Cache();
+  Cache(const Cache&) = delete;
+  Cache& operator=(const Cache&) = delete;
+
+  /// Stores bytes under a key, replacing what was there. Errors: invalid_argument (an empty key, one over 4096 bytes,
+  /// or one with the reserved prefix "result:"), too_large, disk_full, overloaded (everything is pinned), io.
+  Result<void> set(std::string_view key, ByteView bytes, SetOptions options = {});
+  /// Asks every tier; promotes what is hot. A miss is an empty optional. Errors: io.
+  Result<std::optional<Object>> get(std::string_view key);
+  /// Memory alone; never blocks.
+  [[nodiscard]] std::optional<Object> try_get(std::string_view key);
+  /// get() that completes on the token's executor: void(Result<std::optional<Object>>). The disk is asked on the
+  /// cache's own thread.
+  template <class Token>
+  auto async_get(std::string key, Token&& token) {
+    return boost::asio::async_initiate<Token, void(Result<std::optional<Object>>)>(
+        [this](auto handler, std::string k) {
+          auto executor = boost::asio::get_associated_executor(handler, background());
+          auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+          get_later(std::move(k), [shared, executor](Result<std::optional<Object>> result) mutable {
+            boost::asio::dispatch(executor, [shared, result = std::move(result)]() mutable {
+              std::move (*shared)(std::move(result));
+            });
+          });
+        },
+        token, std::move(key));
+  }
+  /// True if it was there. After the return no later look-up finds it, not even after kill -9.
+  Result<bool> erase(std::string_view key);
+  Result<void> clear();
+  /// Without counting a hit or changing its order.
+  [[nodiscard]] bool contains(std::string_view key) const;
+  /// Sets a new TTL from now. False if absent.
+  Result<bool> touch(std::string_view key, Duration ttl);
+  /// Calls `visit` with every object's description (its body may be empty) until it returns false.
+  void for_each(const std::function<bool(const Object&)>& visit) const;
+
+  /// A set in pieces, of unknown length; readers that ask for the key's growing object may follow it. The object
+  /// exists once sealed.
+  Result<std::unique_ptr<Sink>> begin(std::string_view key, SetOptions options = {});
+
+  /// What is there, or what `compute` writes: once, however many callers ask at the same time; they all get the same
+  /// object or the same error. A failure is not remembered.
+  Result<Object> get_or_compute(std::string_view key, const std::function<Result<void>(Sink&)>& compute,
+                                SetOptions options = {});
+
+  [[nodiscard]] CacheStats stats() const;
+  template <class E>
+  [[nodiscard]] Subscription on(std::function<void(const E&)> listener) {
+    return events().template on<E>(std::move(listener));
+  }
+  [[nodiscard]] CacheEvents& events();
+  /// cache.memory_limit, cache.disk_limit, cache.promote_after, ...
+  void register_knobs(Knobs& knobs);
+  [[nodiscard]] const CacheOptions& options() const;
+
+  class Impl;  ///< src/cache/tiered_cache.hpp: what the engine drives (results, flights, held objects)
+  [[nodiscard]] Impl& impl() { return *impl_; }
+
+ private:
+  explicit Cache(std::unique_ptr<Impl> impl);
+  void get_later(std::string key, std::function<void(Result<std::optional<Object>>)> done);
+  [[nodiscard]] boost::asio::any_io_executor background();
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace hotwell

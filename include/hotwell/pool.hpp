@@ -1,0 +1,236 @@
+/// The worker pool: warm isolated processes (and functions on threads) that run jobs by priority, with retries,
+/// timeouts that kill, and drain.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <functional>
+#include <future>
+#include <map>
+#include <memory>
+#include <optional>
+#include <stop_token>
+#include <string>
+#include <vector>
+
+#include <boost/asio/any_io_executor.hpp>
+#include <boost/asio/associated_executor.hpp>
+#include <boost/asio/async_result.hpp>
+#include <boost/asio/dispatch.hpp>
+
+#include <hotwell/body.hpp>
+#include <hotwell/event.hpp>
+#include <hotwell/knob.hpp>
+#include <hotwell/result.hpp>
+#include <hotwell/units.hpp>
+
+namespace hotwell {
+
+enum class WorkerKind : std::uint8_t {
+  function,  ///< nothing but functions on threads
+  command,   ///< one process a job: an argv template
+  lines,     ///< newline-delimited JSON on standard input and output, kept warm
+  frames,    ///< the frames protocol on a socket with descriptors, kept warm
+};
+
+/// One type of worker process.
+struct WorkerSpec {
+  WorkerKind kind = WorkerKind::function;
+  std::vector<std::string> argv;
+  std::string name = "worker";
+  /// Operations that go to this type; empty: every operation no other type names.
+  std::vector<std::string> operations;
+  /// Workers get PATH, LANG, HOME, TMPDIR and this; never HOTWELL_*.
+  std::map<std::string, std::string> env;
+  std::optional<unsigned> min_workers;  ///< of this type; by default PoolOptions' for the first type, 0 for others
+  std::optional<unsigned> max_workers;  ///< of this type; by default the global maximum
+  /// kind command: what the process reads on standard input; false is /dev/null.
+  bool stdin_is_input = false;
+  /// kind command: exit codes that end the job at once; every other non-zero code is transient.
+  std::vector<int> permanent_exit_codes;
+  std::string content_type = "application/octet-stream";  ///< kind command: of the result
+  std::optional<unsigned> max_crashes;
+};
+
+struct PoolOptions {
+  WorkerSpec worker;
+  unsigned min_workers = 2;
+  unsigned max_workers = 8;
+  bool reuse_workers = true;
+  Duration timeout = std::chrono::minutes{5};
+  unsigned retries = 3;
+  Duration backoff = std::chrono::seconds{1};  ///< ceiling of the first delay; doubles, with full jitter
+  unsigned max_crashes = 3;
+  std::array<unsigned, priority_count> weights{8, 3, 1};
+  std::size_t queue_limit = 10'000;
+  std::vector<WorkerSpec> more_workers;  ///< further types under the same maximum
+  Duration kill_grace = std::chrono::milliseconds{500};  ///< between the polite request and the kill
+  std::string spawner;  ///< the helper executable; empty: HOTWELL_SPAWNER, beside this program, or where it was installed
+};
+
+/// What to do.
+struct Job {
+  std::string operation;
+  std::string payload;  ///< what the worker gets as it is, JSON by convention
+  std::vector<std::shared_ptr<const FileHandle>> inputs;
+  /// Equal identities mean equal inputs: the job goes to an idle worker that still holds it open.
+  std::string input_identity;
+  /// kind command: values for "{param.NAME}".
+  std::map<std::string, std::string> params;
+};
+
+/// Makes the sink of one attempt; called on the pool's thread, must not block. Every attempt gets a new one.
+using SinkFactory = std::function<Result<std::unique_ptr<Sink>>(unsigned attempt)>;
+
+struct JobOptions {
+  Priority priority = Priority::normal;
+  std::optional<unsigned> retries;
+  std::optional<Duration> timeout;  ///< of each attempt
+  std::optional<Duration> backoff;
+  std::optional<WallTime> deadline;  ///< a job not ended by then ends with Code::timeout
+  std::stop_token stop;              ///< requesting stop cancels the job
+  SinkFactory sink;                  ///< empty: the result is kept in memory and handed over in JobResult::body
+};
+
+struct JobResult {
+  std::string job_id;
+  unsigned attempts = 1;
+  Duration queued{};  ///< from acceptance to the first start
+  Duration ran{};     ///< the attempt that succeeded
+  std::string worker;
+  std::string content_type;
+  std::uint64_t size = 0;
+  Buffer body;  ///< empty where the job had a sink of its own
+
+  [[nodiscard]] std::string_view text() const { return body.text(); }
+  [[nodiscard]] ByteView bytes() const { return body.view(); }
+};
+
+/// How a job ended, with what only its owner wants to know.
+struct JobEnd {
+  std::string job_id;
+  unsigned attempts = 0;
+  std::string stderr_tail;  ///< of the last attempt, at most 4 KiB
+  bool dead = false;        ///< attempts or max_crashes used up (else a permanent error)
+  Result<JobResult> result;
+};
+
+struct PoolStats {
+  struct Workers {
+    unsigned max = 0, min = 0, idle = 0, busy = 0, total = 0;
+  } workers;
+  struct Queue {
+    std::size_t pending = 0;  ///< accepted, not started: retries that wait count too
+    struct ByPriority {
+      std::size_t high = 0, normal = 0, low = 0;
+    } by_priority;
+  } queue;
+  struct Jobs {
+    std::uint64_t total = 0, completed = 0, failed = 0, cancelled = 0;
+    std::uint64_t retried = 0;   ///< attempts beyond a job's first
+    double success_rate = 1;     ///< completed / total; 1 before the first
+  } jobs;
+  struct Performance {
+    Duration avg_execution_time{};    ///< of completed jobs' last attempts
+    std::uint64_t worker_reuses = 0;  ///< jobs started on a worker that had already done one
+    double reuse_rate = 0;            ///< worker_reuses / completed
+    double utilization = 0;           ///< busy / max, now
+  } performance;
+};
+
+/// Ownership: owns its spawner, workers and one thread; the destructor cancels what is left and waits until every
+/// process is gone. Threads: every member may be called from any thread; blocking calls must not be made on the
+/// pool's own thread (from listeners and completion handlers bound to executor()).
+class WorkerPool {
+ public:
+  /// Errors: as open(), thrown as Failure.
+  explicit WorkerPool(PoolOptions options);
+  /// Starts the spawner and the minimum of workers, without waiting for them. Errors: invalid_argument (no argv,
+  /// min over max), unavailable (no spawner executable).
+  [[nodiscard]] static Result<std::unique_ptr<WorkerPool>> open(PoolOptions options);
+  ~WorkerPool();
+  WorkerPool(const WorkerPool&) = delete;
+  WorkerPool& operator=(const WorkerPool&) = delete;
+
+  /// Runs a job to its end. Blocks. Errors: whatever the job ended with; overloaded and draining at once.
+  Result<JobResult> execute(Job job, JobOptions options = {});
+  /// The same for any Asio completion token; the signature is void(Result<JobResult>).
+  /// Cancellation: by JobOptions::stop or cancel().
+  template <class Token>
+  auto async_execute(Job job, JobOptions options, Token&& token) {
+    return boost::asio::async_initiate<Token, void(Result<JobResult>)>(
+        [this](auto handler, Job j, JobOptions o) {
+          auto executor = boost::asio::get_associated_executor(handler, this->executor());
+          auto shared = std::make_shared<decltype(handler)>(std::move(handler));
+          start(std::move(j), std::move(o), [shared, executor](JobEnd end) {
+            boost::asio::dispatch(executor, [shared, result = std::move(end.result)]() mutable {
+              std::move (*shared)(std::move(result));
+            });
+          });
+        },
+        token, std::move(job), std::move(options));
+  }
+  /// The form that the others stand on: returns the job's id; calls `ended` exactly once, on the pool's thread
+  /// (a refusal too, with result overloaded or draining).
+  std::string start(Job job, JobOptions options, std::function<void(JobEnd)> ended);
+
+  /// Runs a function on one of max_workers threads, by the same queue and rules. A function is cooperative: it cannot
+  /// be killed, only asked through its stop token, and it ends the job when it returns.
+  template <class F, class T = std::invoke_result_t<F, std::stop_token>>
+  std::future<Result<T>> submit(F function, JobOptions options = {});
+
+  /// Cancels a queued or running job: asks, then kills the process tree. False if it already ended.
+  bool cancel(std::string_view job_id);
+  /// Raises a queued job's priority; never lowers it.
+  void raise(std::string_view job_id, Priority priority);
+
+  /// Refuses new work, lets the rest finish until `limit`, then kills it (those jobs end as cancelled), and returns
+  /// when no worker process is left. Errors: timeout if something had to be killed.
+  Result<void> drain(Duration limit);
+
+  [[nodiscard]] PoolStats stats() const;
+  template <class E>
+  [[nodiscard]] Subscription on(std::function<void(const E&)> listener) {
+    return events().template on<E>(std::move(listener));
+  }
+  [[nodiscard]] PoolEvents& events();
+  /// pool.min_workers, pool.max_workers, pool.queue_limit, ...
+  void register_knobs(Knobs& knobs);
+  /// The pool's one thread.
+  [[nodiscard]] boost::asio::any_io_executor executor();
+  /// Whether this machine lets workers be enclosed: "pid namespace" or "best effort", with why.
+  [[nodiscard]] std::string containment() const;
+
+ private:
+  class Impl;
+  explicit WorkerPool(std::unique_ptr<Impl> impl);
+  std::string start_function(std::function<Result<std::string>(std::stop_token)> function, JobOptions options,
+                             std::function<void(JobEnd)> ended);
+  std::unique_ptr<Impl> impl_;
+};
+
+template <class F, class T>
+std::future<Result<T>> WorkerPool::submit(F function, JobOptions options) {
+  // The value travels beside the pool, which knows only whether the function succeeded.
+  auto value = std::make_shared<std::optional<Result<T>>>();
+  auto promise = std::make_shared<std::promise<Result<T>>>();
+  auto future = promise->get_future();
+  start_function(
+      [value, run = std::move(function)](std::stop_token stop) mutable -> Result<std::string> {
+        if constexpr (std::is_void_v<T>) {
+          run(stop);
+          *value = Result<T>{};
+        } else {
+          *value = Result<T>{run(stop)};
+        }
+        return std::string{};
+      },
+      std::move(options),
+      [value, promise](JobEnd end) {
+        if (!end.result) return promise->set_value(std::unexpected(end.result.error()));
+        promise->set_value(std::move(**value));
+      });
+  return future;
+}
+
+}  // namespace hotwell
