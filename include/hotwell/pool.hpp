@@ -90,6 +90,7 @@ struct JobOptions {
   std::optional<WallTime> deadline;  ///< a job not ended by then ends with Code::timeout
   std::stop_token stop;              ///< requesting stop cancels the job
   SinkFactory sink;                  ///< empty: the result is kept in memory and handed over in JobResult::body
+  std::string id;                    ///< the job's id, unique for ever; empty: the pool makes one
 };
 
 struct JobResult {
