@@ -32,9 +32,9 @@ struct CacheOptions {
   Bytes disk_limit{5ULL << 30};
   Duration max_age = std::chrono::hours{24 * 7};  ///< the TTL of entries that name none
   unsigned promote_after = 5;                     ///< more hits than this on disk promote to memory
-  Bytes stream_over{4ULL << 20};                  ///< larger objects never enter memory
-  std::optional<Bytes> stream_limit;              ///< of objects over stream_over; by default a tenth of the file system stays free
-  std::string policy = "lru";                     ///< of the memory tier
+  Bytes stream_over{4ULL << 20};                  ///< larger objects never enter memory (where there is a directory)
+  std::optional<Bytes> stream_limit;  ///< of objects over stream_over, within disk_limit; by default only that
+  std::string policy = "lru";         ///< of the memory tier
 };
 
 struct SetOptions {
@@ -44,14 +44,41 @@ struct SetOptions {
   std::string content_type = "application/octet-stream";
 };
 
-/// What the cache knows of a key, and its bytes. Copies share the bytes; holding one keeps them readable whatever
-/// the cache evicts or deletes meanwhile.
+/// The metadata of an Object, read only. Valid as long as a copy of the object lives.
+class MetadataView {
+ public:
+  MetadataView() = default;
+  explicit MetadataView(const Metadata* map) : map_(map) {}
+
+  /// Throws std::out_of_range where `name` is absent, as std::map does.
+  [[nodiscard]] const std::string& at(std::string_view name) const { return map().at(std::string(name)); }
+  [[nodiscard]] bool contains(std::string_view name) const { return map().contains(std::string(name)); }
+  [[nodiscard]] Metadata::const_iterator find(std::string_view name) const { return map().find(std::string(name)); }
+  [[nodiscard]] Metadata::const_iterator begin() const { return map().begin(); }
+  [[nodiscard]] Metadata::const_iterator end() const { return map().end(); }
+  [[nodiscard]] std::size_t size() const { return map().size(); }
+  [[nodiscard]] bool empty() const { return map().empty(); }
+  [[nodiscard]] const Metadata& map() const;
+  operator const Metadata&() const { return map(); }
+
+ private:
+  const Metadata* map_ = nullptr;
+};
+
+namespace cache {
+class Description;
+}
+
+/// What the cache knows of a key, and its bytes. Copies share everything, so a hit neither copies nor allocates;
+/// holding one keeps its bytes and texts readable whatever the cache evicts or deletes meanwhile.
+/// Ownership: the texts are views into what this object shares: take a std::string of them to keep them longer.
+/// Threads: as shared_ptr; bytes() of one object may be called from several threads.
 struct Object {
-  std::string key;
+  std::string_view key;
   std::uint64_t generation = 0;
-  std::string content_type;
-  std::string type;
-  Metadata metadata;
+  std::string_view content_type;
+  std::string_view type;
+  MetadataView metadata;
   WallTime created{};
   WallTime expires{};
   Level level = Level::memory;  ///< where this look-up found it
@@ -64,11 +91,12 @@ struct Object {
   [[nodiscard]] ByteView bytes() const;
   /// A strong entity tag in quotes: changes with every generation.
   [[nodiscard]] std::string etag() const;
+  /// What the views point into (src/cache/object.hpp).
+  [[nodiscard]] const std::shared_ptr<const cache::Description>& description() const { return description_; }
 
  private:
-  friend class Cache;
-  mutable std::shared_ptr<const void> mapping_;
-  mutable ByteView mapped_;
+  friend class cache::Description;
+  std::shared_ptr<const cache::Description> description_;
 };
 
 struct CacheStats {
@@ -101,7 +129,8 @@ class Cache {
   Result<void> set(std::string_view key, ByteView bytes, SetOptions options = {});
   /// Asks every tier; promotes what is hot. A miss is an empty optional. Errors: io.
   Result<std::optional<Object>> get(std::string_view key);
-  /// Memory alone; never blocks.
+  /// Memory alone; never blocks, allocates or makes a system call. A hit is counted; where it finds nothing, the
+  /// miss is counted by the get() that follows.
   [[nodiscard]] std::optional<Object> try_get(std::string_view key);
   /// get() that completes on the token's executor: void(Result<std::optional<Object>>). The disk is asked on the
   /// cache's own thread.
@@ -112,9 +141,8 @@ class Cache {
           auto executor = boost::asio::get_associated_executor(handler, background());
           auto shared = std::make_shared<decltype(handler)>(std::move(handler));
           get_later(std::move(k), [shared, executor](Result<std::optional<Object>> result) mutable {
-            boost::asio::dispatch(executor, [shared, result = std::move(result)]() mutable {
-              std::move (*shared)(std::move(result));
-            });
+            boost::asio::dispatch(
+                executor, [shared, result = std::move(result)]() mutable { std::move (*shared)(std::move(result)); });
           });
         },
         token, std::move(key));
@@ -129,8 +157,7 @@ class Cache {
   /// Calls `visit` with every object's description (its body may be empty) until it returns false.
   void for_each(const std::function<bool(const Object&)>& visit) const;
 
-  /// A set in pieces, of unknown length; readers that ask for the key's growing object may follow it. The object
-  /// exists once sealed.
+  /// A set in pieces, of unknown length. The object exists once sealed. Errors: as set(); the sink's own calls too.
   Result<std::unique_ptr<Sink>> begin(std::string_view key, SetOptions options = {});
 
   /// What is there, or what `compute` writes: once, however many callers ask at the same time; they all get the same

@@ -1,0 +1,59 @@
+/// What an Object is made of: its description, which is immutable once published and shared by every look-up.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <string>
+
+#include <hotwell/cache.hpp>
+
+namespace hotwell::cache {
+
+/// The texts and times of one generation of one object. Tiers derive from it to keep what belongs to the bytes (a
+/// memory entry its buffer, a file its checksums), so that one reference keeps both.
+/// Threads: immutable once an Object was made of it, but for what derived classes guard themselves.
+class Description {
+ public:
+  Description() = default;
+  virtual ~Description() = default;
+  Description(const Description&) = delete;
+  Description& operator=(const Description&) = delete;
+
+  std::string key;  ///< empty for private objects
+  std::uint64_t generation = 0;
+  std::string content_type;
+  std::string type;
+  Metadata metadata;
+  WallTime created{};
+  WallTime expires{};
+
+  /// An Object whose texts are views into `description`, which it keeps.
+  [[nodiscard]] static Object object(std::shared_ptr<const Description> description, Level level, Body body);
+
+  /// Checks the stored bytes [offset, offset + length) against their checksums, each chunk once.
+  /// Errors: io, where they are not what was stored. Precondition: within the object.
+  [[nodiscard]] virtual Result<void> verify(std::uint64_t offset, std::uint64_t length) const;
+  /// The whole of `slice`, mapped on the first call; the mapping lives as long as this.
+  [[nodiscard]] ByteView map(const FileSlice& slice) const;
+
+ private:
+  mutable std::once_flag mapped_once_;
+  mutable std::shared_ptr<const void> mapping_;
+  mutable ByteView mapped_;
+};
+
+/// Where a description needs nothing but itself: growing objects, tests.
+struct Details {
+  std::string key;
+  std::uint64_t generation = 0;
+  std::string content_type = "application/octet-stream";
+  std::string type;
+  Metadata metadata;
+  WallTime created{};
+  WallTime expires{};
+};
+void assign(Description& description, Details details);
+[[nodiscard]] std::shared_ptr<Description> describe(Details details);
+
+}  // namespace hotwell::cache

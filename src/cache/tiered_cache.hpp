@@ -1,0 +1,85 @@
+/// Cache::Impl: the tiers joined into one cache, and what the engine drives beyond the public face: results, flights,
+/// private objects, parts of large objects.
+///
+/// Invariants:
+/// - A set is in the kernel before it returns (where there is a directory): memory eviction is demotion.
+/// - Memory never holds a generation that the key does not have: set, seal, erase, touch and promotion of one key are
+///   serialised by its stripe, and promotion looks again whether the generation is still there.
+/// - No lock is held while an event's listeners run.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string_view>
+#include <thread>
+
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/steady_timer.hpp>
+
+#include <hotwell/cache.hpp>
+
+#include "cache/flights.hpp"
+#include "cache/memory/memory_tier.hpp"
+#include "cache/stream/stream_tier.hpp"
+#include "cache/writer.hpp"
+#include "host/clock.hpp"
+#include "host/disk.hpp"
+
+namespace hotwell {
+
+/// Keys that begin so are results of jobs: only the engine writes them.
+inline constexpr std::string_view result_key_prefix = "result:";
+
+/// Threads: any. Members without "try" in their name do disk I/O on the caller's thread.
+class Cache::Impl {
+ public:
+  [[nodiscard]] static Result<std::unique_ptr<Impl>> open(CacheOptions options,
+                                                          const host::Clock& clock = host::system_clock(),
+                                                          host::Disk& disk = host::system_disk());
+  ~Impl();
+
+  // The public face; see Cache.
+  Result<void> set(std::string_view key, ByteView bytes, SetOptions options);
+  [[nodiscard]] std::optional<Object> try_get(std::string_view key);
+  Result<std::optional<Object>> get(std::string_view key);
+  Result<bool> erase(std::string_view key);
+  Result<void> clear();
+  [[nodiscard]] bool contains(std::string_view key) const;
+  Result<bool> touch(std::string_view key, Duration ttl);
+  void for_each(const std::function<bool(const Object&)>& visit) const;
+  Result<std::unique_ptr<cache::CacheWriter>> begin(std::string_view key, SetOptions options);
+  Result<Object> get_or_compute(std::string_view key, const std::function<Result<void>(Sink&)>& compute,
+                                SetOptions options);
+  [[nodiscard]] CacheStats stats() const;
+  [[nodiscard]] CacheEvents& events() { return events_; }
+  [[nodiscard]] const CacheOptions& options() const { return options_; }
+  void register_knobs(Knobs& knobs);
+
+  // For the engine and the server.
+  /// As get(), but the bytes of a file are not verified yet: verify() each part before it is sent. Small objects come
+  /// as a verified Buffer.
+  Result<std::optional<Object>> lookup(std::string_view key);
+  /// Reads and checks those chunks of [offset, offset + length) that were not checked since start; free for memory and
+  /// for chunks already checked. A damaged object is dropped. Errors: io. Precondition: within the object, not growing.
+  Result<void> verify(const Object& object, std::uint64_t offset, std::uint64_t length);
+  /// A sink for one attempt of a result. Precondition: `key` begins with result_key_prefix. Errors: invalid_argument
+  /// (an absurd key), disk_full, io. Sealed results up to stream_over are in memory too.
+  Result<std::unique_ptr<cache::CacheWriter>> begin_result(std::string_view key, SetOptions options);
+  /// A sink whose object is never found by key and lives as long as it is held: results that are not shared, uploads.
+  /// Counts against the limit while it is held.
+  Result<std::unique_ptr<cache::CacheWriter>> begin_private(SetOptions options);
+  [[nodiscard]] cache::Flights& flights() { return flights_; }
+
+  /// The cache's own thread, for look-ups and whatever may be late.
+  [[nodiscard]] boost::asio::io_context& background() { return background_; }
+  /// Removes what has expired; runs on the background thread once a second.
+  void sweep();
+
+ private:
+};
+
+}  // namespace hotwell
