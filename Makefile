@@ -1,0 +1,73 @@
+# What people type. Each target first installs the Debian packages it needs and misses (scripts/bootstrap), then works
+# quietly: a line for each step that takes longer than a second, logs in build/logs/.
+#
+#   make demo                  the main job end to end, on a clip of its own or MEDIA=path; KEEP=1 leaves the daemon running
+#   make test                  build and run every test
+#   make build                 what users run, in build/release/bin
+#   make install PREFIX=/usr   programs, headers, libraries and the CMake package (DESTDIR is honoured)
+#   make check                 format, layers, lint and tests
+#   make asan, make tsan       the tests under sanitizers
+#   make bench                 benchmarks: a table, and JSON in build/bench/
+#   make clean
+#
+# JOBS=N limits how much is done at once (default: the cores).
+
+JOBS ?= $(shell nproc)
+PREFIX ?= /usr/local
+MAKEFLAGS += --no-print-directory
+release := build/release
+
+.PHONY: help demo build test check asan tsan bench install clean fuzz chaos deb
+.DEFAULT_GOAL := help
+
+help:
+	@sed -n '1,/^$$/s/^# \{0,1\}//p' Makefile
+
+# tools/configure PRESET [OPTION=VALUE...] runs CMake only where the build directory does not have these yet.
+build:
+	@scripts/bootstrap build
+	@tools/configure release
+	@tools/step build-release "building (release)" cmake --build $(release) --target product -j $(JOBS)
+
+demo: build
+	@scripts/demo
+
+test:
+	@scripts/bootstrap build test
+	@tools/configure release HOTWELL_TESTS=ON
+	@tools/step build-tests "building (release, with tests)" cmake --build $(release) -j $(JOBS)
+	@tools/run-tests $(release) --jobs $(JOBS)
+
+check:
+	@scripts/bootstrap build test check
+	@tools/step format "checking the format" tools/format --check
+	@tools/step layers "checking the layers" tools/check-layers
+	@tools/configure tidy
+	@tools/step tidy "linting" tools/tidy build/tidy --jobs $(JOBS)
+	@$(MAKE) test
+
+asan tsan:
+	@scripts/bootstrap build test
+	@tools/configure $@ HOTWELL_TESTS=ON
+	@tools/step build-$@ "building ($@)" cmake --build build/$@ -j $(JOBS)
+	@tools/run-tests build/$@ --jobs $(JOBS) $(if $(filter tsan,$@),--label 'pool|cache|monitor|engine|server')
+
+bench:
+	@scripts/bootstrap build bench
+	@tools/configure release HOTWELL_BENCH=ON
+	@tools/step build-bench "building (release, with benchmarks)" cmake --build $(release) --target product benchmarks -j $(JOBS)
+	@bench/run $(release) build/bench
+
+install:
+	@scripts/bootstrap build
+	@tools/configure release CMAKE_INSTALL_PREFIX=$(PREFIX)
+	@tools/step build-release "building (release)" cmake --build $(release) --target product -j $(JOBS)
+	@tools/step install "installing under $(DESTDIR)$(PREFIX)" cmake --install $(release)
+	@echo "installed under $(DESTDIR)$(PREFIX)"
+
+clean:
+	@rm -rf build var/demo
+
+# Their content comes with later versions; until then they say so.
+fuzz chaos deb:
+	@echo "make $@ is not offered by this version" >&2; exit 2
