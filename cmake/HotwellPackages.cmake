@@ -11,6 +11,7 @@ pkg_check_modules(libav REQUIRED IMPORTED_TARGET libavformat libavcodec libswsca
 find_package(CLI11 REQUIRED)
 if(HOTWELL_TESTS)
   find_package(GTest REQUIRED)
+  find_package(rapidcheck REQUIRED)
   include(GoogleTest)
   enable_testing()
 endif()
@@ -18,4 +19,4 @@ endif()
 # Boost.Asio and Beast cost seconds a file: parsed once, here, and shared by every target that says ASIO.
 add_library(hotwell_pch STATIC ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
 target_precompile_headers(hotwell_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.hpp)
-target_link_libraries(hotwell_pch PUBLIC Boost::headers Threads::Threads PRIVATE hotwell_options)
+target_link_libraries(hotwell_pch PUBLIC Boost::headers Threads::Threads fmt::fmt PRIVATE hotwell_options)
