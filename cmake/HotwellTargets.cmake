@@ -46,6 +46,13 @@ function(hotwell_library name)
   set_property(GLOBAL APPEND PROPERTY HOTWELL_LIBRARIES hotwell_${name})
 endfunction()
 
+# An executable that shares the libraries' precompiled header has to be compiled as they are: -fPIC, not -fPIE.
+function(hotwell_share_headers target)
+  target_precompile_headers(${target} REUSE_FROM hotwell_pch)
+  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
+  target_compile_options(${target} PRIVATE -fPIC)
+endfunction()
+
 # hotwell_executable(NAME SOURCES ... LINK ... [ASIO])
 function(hotwell_executable name)
   cmake_parse_arguments(arg "ASIO" "" "SOURCES;LINK" ${ARGN})
@@ -53,7 +60,7 @@ function(hotwell_executable name)
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINK} hotwell_options)
   if(arg_ASIO)
-    target_precompile_headers(${name} REUSE_FROM hotwell_pch)
+    hotwell_share_headers(${name})
   endif()
 endfunction()
 
@@ -70,7 +77,7 @@ function(hotwell_test name)
   target_link_libraries(hotwell_${name}_test PRIVATE ${arg_LINK} GTest::gtest GTest::gmock hotwell_test_main
                         hotwell_options)
   if(arg_ASIO)
-    target_precompile_headers(hotwell_${name}_test REUSE_FROM hotwell_pch)
+    hotwell_share_headers(hotwell_${name}_test)
   endif()
   target_compile_definitions(hotwell_${name}_test PRIVATE
     HOTWELL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" HOTWELL_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
