@@ -30,8 +30,8 @@ class ByteView {
   ByteView(const char* text) : ByteView(std::string_view(text)) {}
   template <class R>
     requires std::ranges::contiguous_range<const R> && std::ranges::sized_range<const R> &&
-             (sizeof(std::ranges::range_value_t<const R>) == 1) &&
-             std::is_trivially_copyable_v<std::ranges::range_value_t<const R>>
+                 (sizeof(std::ranges::range_value_t<const R>) == 1) &&
+                 std::is_trivially_copyable_v<std::ranges::range_value_t<const R>>
   ByteView(const R& range)
       : data_(reinterpret_cast<const std::byte*>(std::ranges::data(range))), size_(std::ranges::size(range)) {}
 
@@ -81,7 +81,8 @@ class FileHandle {
   explicit FileHandle(int fd) noexcept : fd_(fd) {}
   FileHandle(FileHandle&& other) noexcept : fd_(std::exchange(other.fd_, -1)) {}
   FileHandle& operator=(FileHandle&& other) noexcept {
-    std::swap(fd_, other.fd_);
+    // What was held is closed now, not when `other` goes.
+    const FileHandle old(std::exchange(fd_, std::exchange(other.fd_, -1)));
     return *this;
   }
   ~FileHandle();

@@ -28,31 +28,119 @@ inline constexpr std::size_t priority_count = 3;
 [[nodiscard]] Result<Priority> parse_priority(std::string_view text);
 
 // Data events (cache): may be many. State events (jobs, workers, alerts, knobs): never dropped.
-struct CacheHit { std::string key; Level level; Bytes size; };
-struct CacheMiss { std::string key; };
-struct CacheSet { std::string key; Level level; Bytes size; };
-struct CachePromotion { std::string key; Level from; Level to; Bytes size; };
-struct CacheDemotion { std::string key; Level from; Level to; Bytes size; };
-struct CacheEviction { std::string key; Level level; Bytes size; std::string reason; };
-struct CacheExpiry { std::string key; Level level; Bytes size; };
-struct CacheDelete { std::string key; };
+struct CacheHit {
+  std::string key;
+  Level level;
+  Bytes size;
+};
+struct CacheMiss {
+  std::string key;
+};
+struct CacheSet {
+  std::string key;
+  Level level;
+  Bytes size;
+};
+struct CachePromotion {
+  std::string key;
+  Level from;
+  Level to;
+  Bytes size;
+};
+struct CacheDemotion {
+  std::string key;
+  Level from;
+  Level to;
+  Bytes size;
+};
+struct CacheEviction {
+  std::string key;
+  Level level;
+  Bytes size;
+  std::string reason;
+};
+struct CacheExpiry {
+  std::string key;
+  Level level;
+  Bytes size;
+};
+struct CacheDelete {
+  std::string key;
+};
 
-struct JobQueued { std::string job_id; std::string operation; Priority priority; };
-struct JobStarted { std::string job_id; std::string operation; std::string worker; unsigned attempt; };
-struct JobProgress { std::string job_id; std::string operation; double progress; };
-struct JobRetrying { std::string job_id; std::string operation; Error error; Duration delay; };
-struct JobCompleted { std::string job_id; std::string operation; Duration duration; Bytes size; };
-struct JobFailed { std::string job_id; std::string operation; Error error; };
-struct JobDead { std::string job_id; std::string operation; Error error; };
-struct JobCancelled { std::string job_id; std::string operation; };
-struct WorkerStarted { std::string worker; std::string type; };
-struct WorkerExited { std::string worker; std::string type; std::string reason; };
+struct JobQueued {
+  std::string job_id;
+  std::string operation;
+  Priority priority;
+};
+struct JobStarted {
+  std::string job_id;
+  std::string operation;
+  std::string worker;
+  unsigned attempt;
+};
+struct JobProgress {
+  std::string job_id;
+  std::string operation;
+  double progress;
+};
+struct JobRetrying {
+  std::string job_id;
+  std::string operation;
+  Error error;
+  Duration delay;
+};
+struct JobCompleted {
+  std::string job_id;
+  std::string operation;
+  Duration duration;
+  Bytes size;
+};
+struct JobFailed {
+  std::string job_id;
+  std::string operation;
+  Error error;
+};
+struct JobDead {
+  std::string job_id;
+  std::string operation;
+  Error error;
+};
+struct JobCancelled {
+  std::string job_id;
+  std::string operation;
+};
+struct WorkerStarted {
+  std::string worker;
+  std::string type;
+};
+struct WorkerExited {
+  std::string worker;
+  std::string type;
+  std::string reason;
+};
 
 enum class Severity : std::uint8_t { info, warning, critical };
 [[nodiscard]] std::string_view to_string(Severity severity) noexcept;
-struct Alert { std::string type; double value; double threshold; Severity severity; };
-struct AlertResolved { std::string type; double value; double threshold; Severity severity; };
-struct KnobChanged { std::string name; double from; double to; std::string set_by; std::string why; };
+struct Alert {
+  std::string type;
+  double value;
+  double threshold;
+  Severity severity;
+};
+struct AlertResolved {
+  std::string type;
+  double value;
+  double threshold;
+  Severity severity;
+};
+struct KnobChanged {
+  std::string name;
+  double from;
+  double to;
+  std::string set_by;
+  std::string why;
+};
 
 /// Ends its subscription with its scope. After reset() returns, a call that had already begun on another thread may
 /// still be running; no new one starts.
@@ -94,14 +182,8 @@ class Channel {
   [[nodiscard]] bool any() const noexcept { return shared_->listeners.load(std::memory_order_relaxed) != 0; }
 
   void publish(const E& event) const {
-    if (!any()) return;
-    std::shared_ptr<const List> list;
-    {
-      const std::lock_guard lock(shared_->mutex);
-      list = shared_->list;
-    }
-    for (const auto& weak : *list)
-      if (auto listener = weak.lock()) (*listener)(event);
+    if (any()) [[unlikely]]
+      deliver(event);
   }
 
  private:
@@ -111,6 +193,17 @@ class Channel {
     std::mutex mutex;
     std::shared_ptr<const List> list = std::make_shared<List>();
   };
+
+  void deliver(const E& event) const {
+    std::shared_ptr<const List> list;
+    {
+      const std::lock_guard lock(shared_->mutex);
+      list = shared_->list;
+    }
+    for (const auto& weak : *list)
+      if (auto listener = weak.lock()) (*listener)(event);
+  }
+
   std::shared_ptr<Shared> shared_ = std::make_shared<Shared>();
 };
 
@@ -140,8 +233,8 @@ class EventHub {
   std::tuple<detail::Channel<Events>...> channels_;
 };
 
-using CacheEvents = EventHub<CacheHit, CacheMiss, CacheSet, CachePromotion, CacheDemotion, CacheEviction, CacheExpiry,
-                             CacheDelete>;
+using CacheEvents =
+    EventHub<CacheHit, CacheMiss, CacheSet, CachePromotion, CacheDemotion, CacheEviction, CacheExpiry, CacheDelete>;
 using PoolEvents = EventHub<JobQueued, JobStarted, JobProgress, JobRetrying, JobCompleted, JobFailed, JobDead,
                             JobCancelled, WorkerStarted, WorkerExited>;
 using MonitorEvents = EventHub<Alert, AlertResolved>;

@@ -8,6 +8,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include <hotwell/event.hpp>
@@ -28,7 +29,8 @@ struct KnobState {
 };
 
 /// The knobs of one system. A part registers what it owns with a function that applies a new value; everyone else
-/// sees names and numbers. Threads: any. `apply` runs on the thread that calls set(), under no lock.
+/// sees names and numbers. Threads: any. `apply` and listeners run on the thread that calls set(); calls for one knob
+/// take turns, so that what is shown and announced last is what was applied last.
 class Knobs {
  public:
   using Apply = std::function<Result<void>(double)>;
@@ -43,11 +45,13 @@ class Knobs {
 
  private:
   struct Entry {
+    Entry(KnobState initial, Apply how) : state(std::move(initial)), apply(std::move(how)) {}
     KnobState state;
-    Apply apply;
+    const Apply apply;
+    std::recursive_mutex turn;  // recursive: a listener or `apply` may set the same knob again
   };
   mutable std::mutex mutex_;
-  std::map<std::string, Entry, std::less<>> entries_;
+  std::map<std::string, Entry, std::less<>> entries_;  // never shrinks
   EventHub<KnobChanged> events_;
 };
 

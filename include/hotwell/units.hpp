@@ -34,7 +34,7 @@ constexpr Bytes operator""_TiB(unsigned long long n) { return {n << 40}; }
 
 using Duration = std::chrono::nanoseconds;
 
-/// "100MiB", "1.5 GiB", "4096", "10kB": KiB, MiB, GiB, TiB are powers of 1024; kB, MB, GB, TB of 1000;
+/// "100MiB", "1.5 GiB", "4096", "10kB": KiB, MiB, GiB, TiB, PiB are powers of 1024; kB, MB, GB, TB, PB of 1000;
 /// no unit or "B" is bytes. Errors: invalid_argument says what was expected.
 [[nodiscard]] Result<Bytes> parse_bytes(std::string_view text);
 /// "512 B", "89.23 MiB": two decimals from a KiB up.
@@ -42,7 +42,7 @@ using Duration = std::chrono::nanoseconds;
 
 /// "250ms", "5m", "1h30m", "7d", "0.5s": units ns us ms s m (or min) h d. A bare number is refused (but for 0).
 [[nodiscard]] Result<Duration> parse_duration(std::string_view text);
-/// The shortest exact-looking form: "45.23 ms", "5 m", "2d 5h 23m".
+/// "45.23 ms", "5m 0s", "2d 5h 23m": two decimals below a minute, two or three units from there.
 [[nodiscard]] std::string to_string(Duration duration);
 
 using WallTime = std::chrono::sys_time<std::chrono::microseconds>;

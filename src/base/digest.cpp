@@ -30,9 +30,7 @@ Sha256::~Sha256() = default;
 Sha256::Sha256(Sha256&&) noexcept = default;
 Sha256& Sha256::operator=(Sha256&&) noexcept = default;
 
-void Sha256::add(ByteView bytes) {
-  HOTWELL_ASSERT(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1);
-}
+void Sha256::add(ByteView bytes) { HOTWELL_ASSERT(EVP_DigestUpdate(state_->context, bytes.data(), bytes.size()) == 1); }
 
 void Sha256::add_field(std::string_view text) {
   add(fmt::format("{}:", text.size()));

@@ -18,18 +18,20 @@ std::string_view trim(std::string_view text) {
   return text;
 }
 
-// Takes a non-negative decimal number off the front of `text`.
-std::optional<double> take_number(std::string_view& text) {
-  double value = 0;
+// Takes a non-negative decimal number off the front of `text`. Extended precision: every 63 bit integer is exact.
+std::optional<long double> take_number(std::string_view& text) {
+  long double value = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value, std::chars_format::fixed);
-  if (error != std::errc{} || value < 0 || !std::isfinite(value)) return std::nullopt;
+  if (error != std::errc{} || std::signbit(value) || !std::isfinite(value)) return std::nullopt;
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   return value;
 }
 
+constexpr long double count_limit = 0x1p63L;
+
 struct Unit {
   std::string_view name;
-  double factor;
+  long double factor;
 };
 
 const Unit* find_unit(std::span<const Unit> units, std::string_view name) {
@@ -37,17 +39,19 @@ const Unit* find_unit(std::span<const Unit> units, std::string_view name) {
   return unit == units.end() ? nullptr : &*unit;
 }
 
-constexpr std::array<Unit, 13> byte_units{{{"", 1},
+constexpr std::array<Unit, 15> byte_units{{{"", 1},
                                            {"B", 1},
                                            {"kB", 1e3},
                                            {"KB", 1e3},
                                            {"MB", 1e6},
                                            {"GB", 1e9},
                                            {"TB", 1e12},
+                                           {"PB", 1e15},
                                            {"KiB", 1024.0},
                                            {"MiB", 1048576.0},
                                            {"GiB", 1073741824.0},
                                            {"TiB", 1099511627776.0},
+                                           {"PiB", 1125899906842624.0},
                                            {"kiB", 1024.0},
                                            {"bytes", 1}}};
 
@@ -119,16 +123,17 @@ std::optional<WallTime> read_rfc3339(std::string_view text) {
 
 Result<Bytes> parse_bytes(std::string_view text) {
   const auto wrong = [text] {
-    return fail(Code::invalid_argument, fmt::format("expected a size such as \"100MiB\", \"5 GiB\" or 4096, got \"{}\"", text));
+    return fail(Code::invalid_argument,
+                fmt::format("expected a size such as \"100MiB\", \"5 GiB\" or 4096, got \"{}\"", text));
   };
   auto rest = trim(text);
   const auto number = take_number(rest);
   if (!number) return wrong();
   const Unit* unit = find_unit(byte_units, trim(rest));
   if (!unit) return wrong();
-  const double count = *number * unit->factor;
-  if (count >= 9.2e18) return wrong();
-  return Bytes{static_cast<std::uint64_t>(std::llround(count))};
+  const long double count = std::round(*number * unit->factor);
+  if (count >= count_limit) return wrong();
+  return Bytes{static_cast<std::uint64_t>(count)};
 }
 
 std::string to_string(Bytes bytes) {
@@ -136,7 +141,7 @@ std::string to_string(Bytes bytes) {
   if (bytes.count < 1024) return fmt::format("{} B", bytes.count);
   auto value = static_cast<double>(bytes.count);
   std::size_t unit = 0;
-  while (value >= 1024 && unit + 1 < names.size()) {
+  while (value >= 1023.995 && unit + 1 < names.size()) {
     value /= 1024;
     ++unit;
   }
@@ -145,12 +150,13 @@ std::string to_string(Bytes bytes) {
 
 Result<Duration> parse_duration(std::string_view text) {
   const auto wrong = [text] {
-    return fail(Code::invalid_argument, fmt::format("expected a duration such as \"250ms\", \"5m\" or \"7d\", got \"{}\"", text));
+    return fail(Code::invalid_argument,
+                fmt::format("expected a duration such as \"250ms\", \"5m\" or \"7d\", got \"{}\"", text));
   };
   auto rest = trim(text);
   if (rest == "0") return Duration::zero();
   if (rest.empty()) return wrong();
-  double total = 0;
+  long double total = 0;
   while (!rest.empty()) {
     const auto number = take_number(rest);
     if (!number) return wrong();
@@ -162,25 +168,27 @@ Result<Duration> parse_duration(std::string_view text) {
     rest = trim(rest.substr(length));
     total += *number * unit->factor;
   }
-  if (total >= 9.2e18) return wrong();
-  return Duration{std::llround(total)};
+  total = std::round(total);
+  if (total >= count_limit) return wrong();
+  return Duration{static_cast<Duration::rep>(total)};
 }
 
 std::string to_string(Duration duration) {
-  using namespace std::chrono;
   const auto ns = duration.count();
-  if (ns < 0) return "-" + to_string(Duration{-ns});
+  if (ns < 0) return "-" + to_string(ns == Duration::min().count() ? Duration::max() : Duration{-ns});
+  // A value that would round up to the next unit is printed in that.
   if (ns < 1'000) return fmt::format("{} ns", ns);
-  if (ns < 1'000'000) return fmt::format("{:.2f} us", static_cast<double>(ns) / 1e3);
-  if (ns < 1'000'000'000) return fmt::format("{:.2f} ms", static_cast<double>(ns) / 1e6);
-  if (ns < 60'000'000'000) return fmt::format("{:.2f} s", static_cast<double>(ns) / 1e9);
-  const auto minutes_in_all = duration_cast<minutes>(duration).count();
-  const auto days_part = minutes_in_all / (24 * 60);
-  const auto hours_part = minutes_in_all / 60 % 24;
-  const auto minutes_part = minutes_in_all % 60;
-  if (days_part > 0) return fmt::format("{}d {}h {}m", days_part, hours_part, minutes_part);
-  if (hours_part > 0) return fmt::format("{}h {}m", hours_part, minutes_part);
-  return fmt::format("{}m {}s", minutes_part, duration_cast<seconds>(duration).count() % 60);
+  if (ns < 999'995) return fmt::format("{:.2f} us", static_cast<double>(ns) / 1e3);
+  if (ns < 999'995'000) return fmt::format("{:.2f} ms", static_cast<double>(ns) / 1e6);
+  if (ns < 59'995'000'000) return fmt::format("{:.2f} s", static_cast<double>(ns) / 1e9);
+  constexpr std::int64_t second = 1'000'000'000;
+  const std::int64_t seconds = ns / second + (ns % second >= second / 2 ? 1 : 0);
+  const std::int64_t minutes = seconds / 60;
+  const std::int64_t hours = minutes / 60;
+  const std::int64_t days = hours / 24;
+  if (days > 0) return fmt::format("{}d {}h {}m", days, hours % 24, minutes % 60);
+  if (hours > 0) return fmt::format("{}h {}m", hours, minutes % 60);
+  return fmt::format("{}m {}s", minutes, seconds % 60);
 }
 
 std::string to_rfc3339(WallTime time) {
@@ -194,7 +202,8 @@ std::string to_rfc3339(WallTime time) {
 
 Result<WallTime> parse_rfc3339(std::string_view text) {
   if (const auto time = read_rfc3339(text)) return *time;
-  return fail(Code::invalid_argument, fmt::format("expected an RFC 3339 time such as \"2026-01-31T12:00:00Z\", got \"{}\"", text));
+  return fail(Code::invalid_argument,
+              fmt::format("expected an RFC 3339 time such as \"2026-01-31T12:00:00Z\", got \"{}\"", text));
 }
 
 }  // namespace hotwell
