@@ -39,6 +39,8 @@ struct OperationConfig {
   std::optional<unsigned> max_workers;
   std::optional<unsigned> max_crashes;
   std::string version;
+
+  friend bool operator==(const OperationConfig&, const OperationConfig&) = default;
 };
 
 struct Config {

@@ -1,0 +1,343 @@
+#include "engine/config_keys.hpp"
+
+#include <algorithm>
+#include <array>
+
+#include <fmt/format.h>
+
+#include "base/assert.hpp"
+
+namespace hotwell::engine {
+namespace {
+
+using std::string_view;
+
+constexpr double ms = 1e-3;
+constexpr double minute = 60;
+constexpr double hour = 60 * minute;
+constexpr double day = 24 * hour;
+constexpr double KiB = 1024;
+constexpr double TiB = KiB * KiB * KiB * KiB;
+constexpr double PiB = TiB * KiB;
+
+constexpr std::array<string_view, 6> log_levels{"trace", "debug", "info", "warn", "error", "off"};
+constexpr std::array<string_view, 1> policies{"lru"};
+constexpr std::array<string_view, 1> operation_kinds{"command"};
+
+using K = Key<Config>;
+const std::array config_table{
+    K{"server.listen", "HOST:PORT; port 0 picks a free one. Beyond loopback only with tokens, or with open = true.",
+      [](Config& c) -> Field { return &c.server.listen; }},
+    K{"server.hosts",
+      "Further names under which browsers may reach this server (Host and Origin headers).",
+      [](Config& c) -> Field { return &c.server.hosts; },
+      {},
+      R"(["media.example.org"])"},
+    K{"server.tokens",
+      "Where set, every request but the health probes has to carry one of these as its bearer token.",
+      [](Config& c) -> Field { return &c.server.tokens; },
+      {},
+      R"(["a long random text"])",
+      K::Shown::masked},
+    K{"server.open", "Listen beyond loopback without tokens: everybody who can reach the port can use everything.",
+      [](Config& c) -> Field { return &c.server.open; }},
+    K{"server.max_body",
+      "The largest body of one request.",
+      [](Config& c) -> Field { return &c.server.max_body; },
+      {KiB, PiB}},
+    K{"server.timeouts.header",
+      "How long a client may take to send a request's header.",
+      [](Config& c) -> Field { return &c.server.header_timeout; },
+      {100 * ms, hour}},
+    K{"server.timeouts.idle",
+      "How long a connection may rest between two requests, or stall within one.",
+      [](Config& c) -> Field { return &c.server.idle_timeout; },
+      {100 * ms, day}},
+    K{"server.result_hold",
+      "How long a finished job's result is held for its asker, cached or not.",
+      [](Config& c) -> Field { return &c.server.result_hold; },
+      {0, 30 * day}},
+    K{"server.threads",
+      "Threads that serve connections; 0 is one for each processor.",
+      [](Config& c) -> Field { return &c.server.threads; },
+      {0, 1024}},
+    K{"server.data_dir",
+      "Where everything that survives a restart is kept. Empty: /var/lib/hotwell for root, else "
+      "$XDG_STATE_HOME/hotwell.",
+      [](Config& c) -> Field { return &c.data_dir; },
+      {},
+      R"("/var/lib/hotwell")"},
+    K{"server.log_level",
+      "How much is logged to standard error: trace, debug, info, warn, error or off.",
+      [](Config& c) -> Field { return &c.log_level; },
+      {.choices = log_levels}},
+
+    K{"media.roots",
+      "Folders whose files may be named as inputs. Nothing outside them can be opened.",
+      [](Config& c) -> Field { return &c.media_roots; },
+      {},
+      R"(["/srv/media"])"},
+    K{"media.enabled", "Offer the built-in operations probe, thumbnail and transcode.",
+      [](Config& c) -> Field { return &c.media; }},
+    K{"media.worker",
+      "The media worker's executable. Empty: beside the spawner.",
+      [](Config& c) -> Field { return &c.media_worker; },
+      {},
+      R"("/usr/libexec/hotwell/hotwell-media-worker")"},
+
+    K{"pool.min_workers",
+      "Media workers that are kept warm.",
+      [](Config& c) -> Field { return &c.pool.min_workers; },
+      {0, 1024}},
+    K{"pool.max_workers",
+      "Worker processes at one time, of all types together.",
+      [](Config& c) -> Field { return &c.pool.max_workers; },
+      {1, 1024}},
+    K{"pool.reuse_workers", "Keep workers for the next job; false is a fresh process for every job.",
+      [](Config& c) -> Field { return &c.pool.reuse_workers; }},
+    K{"pool.timeout",
+      "How long one attempt of a job may run before its processes are killed.",
+      [](Config& c) -> Field { return &c.pool.timeout; },
+      {1 * ms, 30 * day}},
+    K{"pool.retries",
+      "Further attempts after one that failed for a reason that may pass.",
+      [](Config& c) -> Field { return &c.pool.retries; },
+      {0, 100}},
+    K{"pool.backoff",
+      "The most that the first retry waits; it doubles with every further one, at random below.",
+      [](Config& c) -> Field { return &c.pool.backoff; },
+      {0, hour}},
+    K{"pool.max_crashes",
+      "Crashes after which a job is given up, whatever retries it has left.",
+      [](Config& c) -> Field { return &c.pool.max_crashes; },
+      {1, 100}},
+    K{"pool.weights.high",
+      "Shares of worker time by priority where all three wait.",
+      [](Config& c) -> Field { return &c.pool.weights[0]; },
+      {1, 1000}},
+    K{"pool.weights.normal", "", [](Config& c) -> Field { return &c.pool.weights[1]; }, {1, 1000}},
+    K{"pool.weights.low", "", [](Config& c) -> Field { return &c.pool.weights[2]; }, {1, 1000}},
+    K{"pool.queue_limit",
+      "Jobs that may wait; more are refused at once.",
+      [](Config& c) -> Field { return &c.pool.queue_limit; },
+      {1, 10'000'000}},
+    K{"pool.kill_grace",
+      "Between asking a worker to end and killing it.",
+      [](Config& c) -> Field { return &c.pool.kill_grace; },
+      {0, minute}},
+    K{"pool.spawner",
+      "The helper executable that owns the workers. Empty: beside this program.",
+      [](Config& c) -> Field { return &c.pool.spawner; },
+      {},
+      R"("/usr/libexec/hotwell/hotwell-spawner")"},
+
+    K{"cache.memory_limit",
+      "The most that cached objects take of memory, everything counted.",
+      [](Config& c) -> Field { return &c.cache.memory_limit; },
+      {64 * KiB, 16 * TiB}},
+    K{"cache.disk_limit",
+      "The most that cached objects take of disk.",
+      [](Config& c) -> Field { return &c.cache.disk_limit; },
+      {64 * KiB, PiB}},
+    K{"cache.stream_limit",
+      "The most of the objects over stream_over. Absent: a tenth of the file system stays free.",
+      [](Config& c) -> Field { return &c.cache.stream_limit; },
+      {64 * KiB, PiB},
+      R"("20GiB")"},
+    K{"cache.max_age",
+      "How long an object lives that names no time of its own.",
+      [](Config& c) -> Field { return &c.cache.max_age; },
+      {1 * ms, 36500 * day}},
+    K{"cache.dir",
+      "Empty: the folder cache below the data directory.",
+      [](Config& c) -> Field { return &c.cache.directory; },
+      {},
+      R"("/var/cache/hotwell")"},
+    K{"cache.promote_after",
+      "More hits on disk than this promote an object to memory.",
+      [](Config& c) -> Field { return &c.cache.promote_after; },
+      {0, 1'000'000}},
+    K{"cache.stream_over",
+      "Larger objects never enter memory.",
+      [](Config& c) -> Field { return &c.cache.stream_over; },
+      {4 * KiB, TiB}},
+    K{"cache.policy",
+      "What the memory tier evicts first: lru is what was not used for longest.",
+      [](Config& c) -> Field { return &c.cache.policy; },
+      {.choices = policies}},
+
+    K{"monitor.enabled", "false: counters stay; sampling, history, alerts and recommendations are off.",
+      [](Config& c) -> Field { return &c.monitor.enabled; }},
+    K{"monitor.window",
+      "What the figures of requests and latency look back on.",
+      [](Config& c) -> Field { return &c.monitor.window; },
+      {1, 300}},
+    K{"monitor.thresholds.cpu",
+      "Alerts are raised above these: percent, percent, percent of requests, jobs.",
+      [](Config& c) -> Field { return &c.monitor.thresholds.cpu; },
+      {0, 100}},
+    K{"monitor.thresholds.memory", "", [](Config& c) -> Field { return &c.monitor.thresholds.memory; }, {0, 100}},
+    K{"monitor.thresholds.error_rate",
+      "",
+      [](Config& c) -> Field { return &c.monitor.thresholds.error_rate; },
+      {0, 100}},
+    K{"monitor.thresholds.queue_depth",
+      "",
+      [](Config& c) -> Field { return &c.monitor.thresholds.queue_depth; },
+      {0, 1e9}},
+    K{"monitor.for",
+      "An alert is raised once its threshold was exceeded for this long.",
+      [](Config& c) -> Field { return &c.monitor.raise_for; },
+      {0, day}},
+    K{"monitor.clear_for",
+      "An alert is resolved once its value was below the clear level for this long.",
+      [](Config& c) -> Field { return &c.monitor.clear_for; },
+      {0, day}},
+    K{"monitor.clear_at",
+      "The clear level, as a part of the threshold.",
+      [](Config& c) -> Field { return &c.monitor.clear_at; },
+      {0, 1}},
+    K{"monitor.min_samples",
+      "With fewer requests in the window the error rate raises no alert.",
+      [](Config& c) -> Field { return &c.monitor.min_samples; },
+      {0, 1'000'000}},
+};
+
+using O = Key<OperationConfig>;
+const std::array operation_table{
+    O{"name", "What jobs name it by.", [](OperationConfig& o) -> Field { return &o.name; }, {}, R"("upper")"},
+    O{"kind",
+      "command: one process for each job.",
+      [](OperationConfig& o) -> Field { return &o.kind; },
+      {.choices = operation_kinds}},
+    O{"argv",
+      "\"{input}\" and \"{output}\" become descriptor paths, \"{param.NAME}\" a job's parameter. No shell.",
+      [](OperationConfig& o) -> Field { return &o.argv; },
+      {},
+      R"(["tr", "a-z", "A-Z"])"},
+    O{"stdin",
+      "\"input\": the process reads the job's input there; absent: /dev/null.",
+      [](OperationConfig& o) -> Field { return InputWord{&o.stdin_is_input}; },
+      {},
+      R"("input")"},
+    O{"content_type",
+      "Of the result.",
+      [](OperationConfig& o) -> Field { return &o.content_type; },
+      {},
+      R"("text/plain")"},
+    O{"cache", "false: each job's result is its own, never shared.",
+      [](OperationConfig& o) -> Field { return &o.cache; }},
+    O{"timeout",
+      "Of one attempt; absent: pool.timeout.",
+      [](OperationConfig& o) -> Field { return &o.timeout; },
+      {1 * ms, 30 * day},
+      R"("30s")"},
+    O{"permanent_exit_codes",
+      "Exit codes that end the job; any other but 0 is tried again.",
+      [](OperationConfig& o) -> Field { return &o.permanent_exit_codes; },
+      {1, 255},
+      "[2]"},
+    O{"env",
+      "Beside PATH, LANG, HOME and TMPDIR.",
+      [](OperationConfig& o) -> Field { return &o.env; },
+      {},
+      R"({ LANG = "C.UTF-8" })"},
+    O{"min_workers", "Of this type, kept warm.", [](OperationConfig& o) -> Field { return &o.min_workers; }, {0, 1024}},
+    O{"max_workers",
+      "Of this type; absent: pool.max_workers.",
+      [](OperationConfig& o) -> Field { return &o.max_workers; },
+      {1, 1024},
+      "4"},
+    O{"max_crashes",
+      "Absent: pool.max_crashes.",
+      [](OperationConfig& o) -> Field { return &o.max_crashes; },
+      {1, 100},
+      "3"},
+    O{"version",
+      "Change it when the program makes other results than before.",
+      [](OperationConfig& o) -> Field { return &o.version; },
+      {},
+      R"("1")"},
+};
+
+constexpr std::array<string_view, 5> planned{"alerts", "optimizer", "cluster", "pool.durability",
+                                             "operation.durability"};
+
+// Appends "# " and the text, broken between words.
+void comment(std::string& out, string_view text) {
+  constexpr std::size_t width = 117;
+  while (!text.empty()) {
+    std::size_t take = text.size();
+    if (take > width) take = text.rfind(' ', width);
+    out += fmt::format("# {}\n", text.substr(0, take));
+    text.remove_prefix(std::min(take + 1, text.size()));
+  }
+}
+
+}  // namespace
+
+std::span<const Key<Config>> config_keys() { return config_table; }
+std::span<const Key<OperationConfig>> operation_keys() { return operation_table; }
+
+bool is_planned(string_view path) { return std::ranges::find(planned, path) != planned.end(); }
+
+std::string environment_name(string_view path) {
+  std::string name = "HOTWELL_";
+  for (const char c : path) name += c == '.' ? '_' : static_cast<char>(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c);
+  return name;
+}
+
+Result<void> set_key(Config& config, string_view path, string_view text, string_view said_by) {
+  const auto key = std::ranges::find(config_table, path, &Key<Config>::path);
+  HOTWELL_ASSERT(key != config_table.end());
+  const Field field = key->field(config);
+  if (const auto expected = assign(field, from_text(field, text), key->limits))
+    return fail(Code::invalid_argument, fmt::format("{}: expected {}, got \"{}\"", said_by, *expected, text));
+  return {};
+}
+
+std::string render_config(const Config& config) {
+  Config shown = config;
+  std::string out =
+      "# Hotwell's configuration: every key with its default. Copy what you change; leave out the rest.\n"
+      "# Durations are texts such as \"250ms\", \"5m\" or \"7d\", sizes texts such as \"100MiB\" or plain bytes.\n"
+      "# Each key can also be said by the environment, HOTWELL_<SECTION>_<KEY> (HOTWELL_POOL_MAX_WORKERS=4; lists "
+      "with\n"
+      "# commas), which goes before this file; command line flags go before both.\n";
+  string_view section;
+  for (const auto& key : config_table) {
+    const string_view in = key.path.substr(0, key.path.find('.'));
+    if (in != section) out += fmt::format("\n[{}]\n", in);
+    section = in;
+    comment(out, key.description);
+    const string_view name = key.path.substr(in.size() + 1);
+    const std::string value = to_toml(key.field(shown));
+    const bool empty = value.empty() || value == "\"\"" || value == "[]";
+    if (empty && !key.sample.empty())
+      out += fmt::format("# {} = {}\n", name, key.sample);
+    else if (!empty && key.shown == K::Shown::masked)
+      out += fmt::format("# {} is set\n", name);
+    else
+      out += fmt::format("{} = {}\n", name, value);
+  }
+  out += "\n# Any executable is an operation of its own; repeat the table for each.\n";
+  if (!shown.operations.empty()) {
+    for (auto& operation : shown.operations) {
+      out += "[[operation]]\n";
+      for (const auto& key : operation_table)
+        if (const std::string value = to_toml(key.field(operation)); !value.empty())
+          out += fmt::format("{} = {}\n", key.path, value);
+    }
+    return out;
+  }
+  OperationConfig defaults;
+  out += "# [[operation]]\n";
+  for (const auto& key : operation_table) {
+    const std::string value = key.sample.empty() ? to_toml(key.field(defaults)) : std::string(key.sample);
+    const std::string line = fmt::format("{} = {}", key.path, value);
+    out += fmt::format("# {:<36} # {}\n", line, key.description);
+  }
+  return out;
+}
+
+}  // namespace hotwell::engine

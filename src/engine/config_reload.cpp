@@ -1,0 +1,34 @@
+#include "engine/config_reload.hpp"
+
+#include <fmt/format.h>
+
+#include "engine/config_keys.hpp"
+
+namespace hotwell::engine {
+
+Reloaded reload(const Config& before, const Config& next, Knobs& knobs) {
+  Reloaded result;
+  Config was = before;
+  Config is = next;
+  for (const auto& key : config_keys()) {
+    const std::string old_text = to_toml(key.field(was));
+    const std::string new_text = to_toml(key.field(is));
+    if (old_text == new_text) continue;
+    const std::string name(key.path);
+    const auto knob = knobs.find(name);
+    const auto number = to_number(key.field(is));
+    if (!knob || !number) {
+      result.restart.push_back(name);
+    } else if (knob->set_by != "default" && knob->set_by != "config") {
+      result.kept.push_back(fmt::format("{} (set by {})", name, knob->set_by));
+    } else if (const auto set = knobs.set(name, *number, "config", "the configuration was reloaded"); !set) {
+      result.refused.push_back(set.error().message);
+    } else {
+      result.applied.push_back(fmt::format("{} = {}", name, new_text));
+    }
+  }
+  if (was.operations != is.operations) result.restart.emplace_back("operation");
+  return result;
+}
+
+}  // namespace hotwell::engine

@@ -1,0 +1,24 @@
+/// Reloading: what a new configuration changes, and which of that the running system can follow.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include <hotwell/config.hpp>
+#include <hotwell/knob.hpp>
+
+namespace hotwell::engine {
+
+/// What a reload did, by key.
+struct Reloaded {
+  std::vector<std::string> applied;  ///< "pool.max_workers = 4"
+  std::vector<std::string> refused;  ///< a knob did not take it, with why
+  std::vector<std::string> kept;     ///< turned by somebody since (by API, say): left as it is until reset
+  std::vector<std::string> restart;  ///< takes effect only at the next start
+};
+
+/// Turns the knobs of every key that differs between the configuration that was in force and the next one. A key can
+/// change while running exactly if a knob bears its name. Precondition: `next` was validated.
+Reloaded reload(const Config& before, const Config& next, Knobs& knobs);
+
+}  // namespace hotwell::engine

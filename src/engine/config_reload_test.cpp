@@ -1,0 +1,77 @@
+// Reloading turns exactly the knobs whose keys changed, and says what it could not do.
+#include "engine/config_reload.hpp"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace hotwell::engine {
+namespace {
+
+using namespace std::chrono_literals;
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+using ::testing::IsEmpty;
+
+struct Fixture : ::testing::Test {
+  Fixture() {
+    knobs.add({.name = "pool.max_workers", .min = 1, .max = 64, .value = 8}, [this](double value) -> Result<void> {
+      max_workers = value;
+      return {};
+    });
+    knobs.add({.name = "pool.timeout", .unit = "seconds", .min = 0, .max = 1e6, .value = 300},
+              [this](double value) -> Result<void> {
+                timeout = value;
+                return {};
+              });
+    knobs.add({.name = "cache.memory_limit", .unit = "bytes", .min = 0, .max = 1e12, .value = 1e8},
+              [](double) -> Result<void> { return fail(Code::invalid_argument, "not now"); });
+  }
+
+  Knobs knobs;
+  double max_workers = 8;
+  double timeout = 300;
+  Config before;
+  Config next;
+};
+
+using ConfigReload = Fixture;
+
+TEST_F(ConfigReload, NothingChangesNothing) {
+  const auto result = reload(before, next, knobs);
+  EXPECT_THAT(result.applied, IsEmpty());
+  EXPECT_THAT(result.restart, IsEmpty());
+  EXPECT_EQ(knobs.find("pool.max_workers")->set_by, "default");
+}
+
+TEST_F(ConfigReload, AKeyWithAKnobIsAppliedInBaseUnits) {
+  next.pool.max_workers = 4;
+  next.pool.timeout = 90s;
+  const auto result = reload(before, next, knobs);
+  EXPECT_THAT(result.applied, ElementsAre("pool.max_workers = 4", "pool.timeout = \"90s\""));
+  EXPECT_EQ(max_workers, 4);
+  EXPECT_EQ(timeout, 90);
+  EXPECT_EQ(knobs.find("pool.max_workers")->set_by, "config");
+}
+
+TEST_F(ConfigReload, AKeyWithoutAKnobWaitsForTheNextStart) {
+  next.server.listen = "127.0.0.1:9999";
+  next.operations.push_back({.name = "a", .argv = {"a"}});
+  EXPECT_THAT(reload(before, next, knobs).restart, ElementsAre("server.listen", "operation"));
+}
+
+TEST_F(ConfigReload, WhatTheApiTurnedStays) {
+  ASSERT_TRUE(knobs.set("pool.max_workers", 2, "api", "a person said so"));
+  next.pool.max_workers = 4;
+  EXPECT_THAT(reload(before, next, knobs).kept, ElementsAre("pool.max_workers (set by api)"));
+  EXPECT_EQ(max_workers, 2);
+}
+
+TEST_F(ConfigReload, AKnobThatRefusesIsNamed) {
+  next.cache.memory_limit = 1_MiB;
+  const auto result = reload(before, next, knobs);
+  EXPECT_THAT(result.refused, ElementsAre(HasSubstr("not now")));
+  EXPECT_THAT(result.applied, IsEmpty());
+}
+
+}  // namespace
+}  // namespace hotwell::engine
