@@ -24,23 +24,23 @@ using Params = std::map<std::string, ParamValue>;
 
 /// What a job reads. Paths lie under a media root; an upload is a file that the engine owns; a stored object is
 /// named by its key; a handle is a file that the caller opened itself.
-struct InputPath { std::string path; };
-struct InputObject { std::string key; };
-struct InputUpload { std::shared_ptr<const FileHandle> file; std::uint64_t size = 0; std::string sha256; std::string name; };
-struct InputHandle { std::shared_ptr<const FileHandle> file; std::string name; };
+struct InputPath { std::string path{}; };
+struct InputObject { std::string key{}; };
+struct InputUpload { std::shared_ptr<const FileHandle> file{}; std::uint64_t size = 0; std::string sha256{}; std::string name{}; };
+struct InputHandle { std::shared_ptr<const FileHandle> file{}; std::string name{}; };
 using Input = std::variant<std::monostate, InputPath, InputObject, InputUpload, InputHandle>;
 /// "cache:KEY" or a path; empty is no input.
 [[nodiscard]] Input parse_input(std::string_view text);
 
 struct JobRequest {
-  std::string operation;
-  Input input;
-  Params params;
+  std::string operation{};
+  Input input{};
+  Params params{};
   Priority priority = Priority::normal;
-  std::optional<unsigned> retries;
-  std::optional<Duration> timeout;
-  std::optional<WallTime> deadline;
-  std::string idempotency_key;
+  std::optional<unsigned> retries{};
+  std::optional<Duration> timeout{};
+  std::optional<WallTime> deadline{};
+  std::string idempotency_key{};
 };
 
 enum class JobState : std::uint8_t { queued, running, retrying, completed, failed, cancelled, dead };
@@ -75,10 +75,10 @@ struct JobRecord {
 };
 
 struct JobFilter {
-  std::optional<JobState> state;
-  std::string operation;
+  std::optional<JobState> state{};
+  std::string operation{};
   std::size_t limit = 100;
-  std::string cursor;  ///< JobPage::next of the page before
+  std::string cursor{};  ///< JobPage::next of the page before
 };
 struct JobPage {
   std::vector<JobRecord> jobs;  ///< newest first
@@ -92,7 +92,6 @@ struct Fetched {
   From from = From::hit;
   bool stored = false;  ///< a miss whose result will be kept
   Duration queued{};
-  Duration spawned{};
   Duration ran{};
 };
 
@@ -102,8 +101,9 @@ class Waiting {
   virtual ~Waiting() = default;
 };
 
-/// Ownership: owns its parts and the data directory. Threads: any. Callbacks run on the engine's thread (the pool's)
-/// and must not block; blocking members must not be called there.
+/// Ownership: owns its parts and the data directory; every Waiting must be gone before it. Threads: any. Callbacks run on
+/// the engine's thread (the pool's), or on the caller's before the call returns; they must not block, and blocking
+/// members must not be called from them.
 class Engine {
  public:
   /// Errors: as open(), thrown as Failure.
@@ -115,7 +115,7 @@ class Engine {
   Engine& operator=(const Engine&) = delete;
 
   /// Runs a request to its end. Blocks. The result's bytes are result(record.id).
-  Result<JobRecord> run(JobRequest request);
+  [[nodiscard]] Result<JobRecord> run(JobRequest request);
 
   /// Accepts a job and calls `accepted` with its record (already completed if the cache had it). Errors: not_found,
   /// outside_root, invalid_argument, overloaded, draining, io.
@@ -124,8 +124,12 @@ class Engine {
   void wait(std::string_view job_id, Duration limit, std::function<void(Result<JobRecord>)> done);
   [[nodiscard]] Result<JobRecord> job(std::string_view job_id) const;
   [[nodiscard]] Result<JobPage> jobs(const JobFilter& filter) const;
+  /// Gives a job up: it ends as cancelled at once, its work stops unless somebody else waits for the same result. A job
+  /// that has ended is left as it is. Errors: not_found.
   Result<JobRecord> cancel(std::string_view job_id);
-  Result<JobRecord> retry(std::string_view job_id);
+  /// Runs a job that failed, died or was cancelled once more, under its id. Errors: as submit; invalid_argument for a job
+  /// in any other state; result_gone if its upload is no longer there.
+  void retry(std::string_view job_id, std::function<void(Result<JobRecord>)> accepted);
   /// The bytes of a job's result, possibly still growing. Errors: not_found; result_gone; the job's own error.
   void result(std::string_view job_id, std::function<void(Result<Fetched>)> done);
   [[nodiscard]] Result<Object> result(std::string_view job_id);

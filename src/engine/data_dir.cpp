@@ -20,7 +20,8 @@ constexpr std::string_view layout =
     "  LOCK    held by the running engine: its process id and where it listens\n"
     "  FORMAT  the version of this layout\n"
     "  cache/  stored objects and results, see docs/formats/\n"
-    "Stop the engine before you copy or delete anything here. Deleting cache/ loses only what can be made or stored again.\n";
+    "Stop the engine before you copy or delete anything here. Deleting cache/ loses only what can be made or stored "
+    "again.\n";
 
 std::string read_small(int fd) {
   std::array<char, 512> text{};
@@ -71,16 +72,18 @@ std::string lock_text(std::string_view address) {
 Result<DataDir> DataDir::open(const std::filesystem::path& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
-  if (error) return std::unexpected(system_error(error.value(), fmt::format("making the data directory {}", path.string())));
+  if (error)
+    return std::unexpected(system_error(error.value(), fmt::format("making the data directory {}", path.string())));
 
   const auto format_path = path / "FORMAT";
   std::ifstream format(format_path);
   if (format) {
     const std::string found{std::istreambuf_iterator<char>(format), {}};
     if (found != format_line)
-      return fail(Code::invalid_argument,
-                  fmt::format("{} says \"{}\": this version of hotwell does not know that format and leaves it untouched",
-                              format_path.string(), found.substr(0, found.find('\n'))));
+      return fail(
+          Code::invalid_argument,
+          fmt::format("{} says \"{}\": this version of hotwell does not know that format and leaves it untouched",
+                      format_path.string(), found.substr(0, found.find('\n'))));
   }
 
   FileHandle lock{::open((path / "LOCK").c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644)};
@@ -88,8 +91,9 @@ Result<DataDir> DataDir::open(const std::filesystem::path& path) {
   if (::flock(lock.get(), LOCK_EX | LOCK_NB) != 0) {
     if (errno != EWOULDBLOCK) return std::unexpected(system_error(errno, "locking the data directory"));
     const Holder holder = parse_holder(read_small(lock.get()));
-    return fail(Code::unavailable, fmt::format("the data directory {} is held by process {}{}", path.string(), holder.pid,
-                                               holder.address.empty() ? "" : ", which listens on " + holder.address));
+    return fail(Code::unavailable,
+                fmt::format("the data directory {} is held by process {}{}", path.string(), holder.pid,
+                            holder.address.empty() ? "" : ", which listens on " + holder.address));
   }
   if (auto written = replace_content(lock.get(), lock_text("")); !written) return std::unexpected(written.error());
   if (!format) {
@@ -111,7 +115,8 @@ std::optional<Holder> holder_of(const std::filesystem::path& data_dir) {
 
 std::filesystem::path default_data_dir() {
   if (::geteuid() == 0) return "/var/lib/hotwell";
-  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/') return std::filesystem::path(state) / "hotwell";
+  if (const char* state = std::getenv("XDG_STATE_HOME"); state && *state == '/')
+    return std::filesystem::path(state) / "hotwell";
   const char* home = std::getenv("HOME");
   return std::filesystem::path(home ? home : "/tmp") / ".local" / "state" / "hotwell";
 }

@@ -39,10 +39,11 @@ int open_beneath(int root, const std::string& path) {
   return -EAGAIN;
 }
 
-// A stored object's bytes as a file of their own, readable from offset 0.
+}  // namespace
+
 Result<std::shared_ptr<const FileHandle>> file_of(const Object& object) {
   if (const auto* slice = std::get_if<FileSlice>(&object.body)) {
-    struct stat status {};
+    struct stat status{};
     if (slice->offset == 0 && ::fstat(slice->file->get(), &status) == 0 &&
         static_cast<std::uint64_t>(status.st_size) == slice->length) {
       // Opened anew: a worker gets a position of its own, and must not be able to write into the cache.
@@ -63,8 +64,6 @@ Result<std::shared_ptr<const FileHandle>> file_of(const Object& object) {
   return std::make_shared<const FileHandle>(std::move(copy));
 }
 
-}  // namespace
-
 Result<InputOpener> InputOpener::open(const std::vector<std::filesystem::path>& roots, const host::Clock& clock) {
   InputOpener opener;
   opener.clock_ = &clock;
@@ -80,29 +79,31 @@ Result<InputOpener> InputOpener::open(const std::vector<std::filesystem::path>& 
 }
 
 Result<ResolvedInput> InputOpener::resolve(const Input& input, Cache& cache) const {
-  return std::visit(
-      Overloaded{
-          [](const std::monostate&) -> Result<ResolvedInput> { return ResolvedInput{}; },
-          [this](const InputPath& path) { return resolve_path(path.path); },
-          [&cache](const InputObject& object) -> Result<ResolvedInput> {
-            auto found = cache.get(object.key);
-            if (!found) return std::unexpected(found.error());
-            if (!*found) return fail(Code::not_found, fmt::format("the cache has no object \"{}\"", object.key));
-            auto file = file_of(**found);
-            if (!file) return std::unexpected(file.error());
-            return ResolvedInput{*file, fmt::format("object:{}:{}", object.key, (*found)->generation),
-                                 "cache:" + object.key};
-          },
-          [](const InputUpload& upload) -> Result<ResolvedInput> {
-            return ResolvedInput{upload.file, "sha256:" + upload.sha256, upload.name.empty() ? "upload" : upload.name};
-          },
-          [this](const InputHandle& handle) { return from_file(handle.file, handle.name); },
-      },
-      input);
+  return std::visit(Overloaded{
+                        [](const std::monostate&) -> Result<ResolvedInput> { return ResolvedInput{}; },
+                        [this](const InputPath& path) { return resolve_path(path.path); },
+                        [&cache](const InputObject& object) -> Result<ResolvedInput> {
+                          auto found = cache.get(object.key);
+                          if (!found) return std::unexpected(found.error());
+                          if (!*found)
+                            return fail(Code::not_found, fmt::format("the cache has no object \"{}\"", object.key));
+                          auto file = file_of(**found);
+                          if (!file) return std::unexpected(file.error());
+                          return ResolvedInput{*file, fmt::format("object:{}:{}", object.key, (*found)->generation),
+                                               "cache:" + object.key};
+                        },
+                        [](const InputUpload& upload) -> Result<ResolvedInput> {
+                          return ResolvedInput{upload.file, "sha256:" + upload.sha256,
+                                               upload.name.empty() ? "upload" : upload.name};
+                        },
+                        [this](const InputHandle& handle) { return from_file(handle.file, handle.name); },
+                    },
+                    input);
 }
 
 Result<ResolvedInput> InputOpener::resolve_path(const std::string& path) const {
-  if (path.find('\0') != std::string::npos) return fail(Code::invalid_argument, "an input path must not contain a zero byte");
+  if (path.find('\0') != std::string::npos)
+    return fail(Code::invalid_argument, "an input path must not contain a zero byte");
   if (roots_.empty())
     return fail(Code::outside_root, fmt::format("\"{}\" cannot be opened: no media root is configured", path));
   // An absolute path is looked for in the roots that it names; a relative one in every root, in order.
@@ -131,12 +132,14 @@ Result<ResolvedInput> InputOpener::resolve_path(const std::string& path) const {
 }
 
 Result<ResolvedInput> InputOpener::from_file(std::shared_ptr<const FileHandle> file, std::string text) const {
-  struct stat status {};
-  if (::fstat(file->get(), &status) != 0) return system_fail(errno, fmt::format("asking for the status of \"{}\"", text));
-  if (S_ISDIR(status.st_mode)) return fail(Code::invalid_argument, fmt::format("\"{}\" is a directory; an input is a file", text));
+  struct stat status{};
+  if (::fstat(file->get(), &status) != 0)
+    return system_fail(errno, fmt::format("asking for the status of \"{}\"", text));
+  if (S_ISDIR(status.st_mode))
+    return fail(Code::invalid_argument, fmt::format("\"{}\" is a directory; an input is a file", text));
   if (!S_ISREG(status.st_mode)) return fail(Code::invalid_argument, fmt::format("\"{}\" is not a regular file", text));
-  const auto modified = std::chrono::sys_time<std::chrono::nanoseconds>{std::chrono::seconds{status.st_mtim.tv_sec} +
-                                                                        std::chrono::nanoseconds{status.st_mtim.tv_nsec}};
+  const auto modified = std::chrono::sys_time<std::chrono::nanoseconds>{
+      std::chrono::seconds{status.st_mtim.tv_sec} + std::chrono::nanoseconds{status.st_mtim.tv_nsec}};
   ResolvedInput input{std::move(file), status_identity(status), std::move(text)};
   input.settling = clock_->wall() - modified < settling_time;
   input.by_status = true;
@@ -145,7 +148,7 @@ Result<ResolvedInput> InputOpener::from_file(std::shared_ptr<const FileHandle> f
 
 Result<void> InputOpener::check_unchanged(const ResolvedInput& input) {
   if (!input.by_status) return {};
-  struct stat status {};
+  struct stat status{};
   if (::fstat(input.file->get(), &status) != 0) return system_fail(errno, "asking for the input's status");
   if (status_identity(status) != input.identity)
     return fail(Code::input_changed, fmt::format("\"{}\" changed while it was read", input.text));

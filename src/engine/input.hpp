@@ -25,11 +25,15 @@ struct ResolvedInput {
   bool by_status = false;
 };
 
+/// An object's bytes as a file opened for reading alone, from offset 0. Errors: io, out_of_memory.
+[[nodiscard]] Result<std::shared_ptr<const FileHandle>> file_of(const Object& object);
+
 /// Opens inputs. Threads: any. Calls are a few system calls each, but for objects that have to be read.
 class InputOpener {
  public:
   /// Errors: not_found and io name the root that cannot be opened.
-  [[nodiscard]] static Result<InputOpener> open(const std::vector<std::filesystem::path>& roots, const host::Clock& clock);
+  [[nodiscard]] static Result<InputOpener> open(const std::vector<std::filesystem::path>& roots,
+                                                const host::Clock& clock);
 
   /// Errors: not_found, outside_root, denied, invalid_argument (a directory, a device, no such kind of input), io.
   [[nodiscard]] Result<ResolvedInput> resolve(const Input& input, Cache& cache) const;

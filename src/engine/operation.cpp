@@ -6,11 +6,11 @@
 #include <cstdlib>
 #include <filesystem>
 
-#include <boost/json.hpp>
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <boost/json.hpp>
 
 #include "base/digest.hpp"
 
@@ -78,14 +78,16 @@ std::string param_names(const Operation& operation) {
 
 // Where the shell would find a program. Empty if nowhere.
 std::filesystem::path find_program(const std::string& name) {
-  if (name.find('/') != std::string::npos) return ::access(name.c_str(), X_OK) == 0 ? name : std::filesystem::path{};
+  if (name.find('/') != std::string::npos)
+    return ::access(name.c_str(), X_OK) == 0 ? std::filesystem::path(name) : std::filesystem::path();
   const char* path = std::getenv("PATH");
   std::string_view rest = path ? path : "/usr/local/bin:/usr/bin:/bin";
   while (true) {
     const auto colon = rest.find(':');
     const auto candidate = std::filesystem::path(rest.substr(0, colon)) / name;
     std::error_code ignored;
-    if (std::filesystem::is_regular_file(candidate, ignored) && ::access(candidate.c_str(), X_OK) == 0) return candidate;
+    if (std::filesystem::is_regular_file(candidate, ignored) && ::access(candidate.c_str(), X_OK) == 0)
+      return candidate;
     if (colon == std::string_view::npos) return {};
     rest.remove_prefix(colon + 1);
   }
@@ -114,8 +116,8 @@ Result<CanonicalParams> canonicalize(const Operation& operation, const Params& p
     const std::string text = given == params.end() ? std::string(spec.default_text) : param_text(given->second);
     const auto accepted = canonical_text(spec, text);
     if (!accepted)
-      return fail(Code::invalid_argument,
-                  fmt::format("parameter \"{}\" of {}: expected {}, got \"{}\"", spec.name, operation.name, describe(spec), text));
+      return fail(Code::invalid_argument, fmt::format("parameter \"{}\" of {}: expected {}, got \"{}\"", spec.name,
+                                                      operation.name, describe(spec), text));
     canonical.texts[std::string(spec.name)] = *accepted;
   }
   for (const auto& [name, text] : canonical.texts) {
@@ -150,36 +152,37 @@ std::vector<Operation> media_operations() {
   constexpr double max_side = 16'384;
   constexpr double max_seconds = 1e7;
   Operation probe{.name = "probe", .version = "1"};
-  Operation thumbnail{
-      .name = "thumbnail",
-      .version = "1",
-      .schema = {{"at", Kind::position, "10%", 0, max_seconds, {}},
-                 {"width", Kind::integer, "0", 0, max_side, {}},
-                 {"height", Kind::integer, "0", 0, max_side, {}},
-                 {"fit", Kind::choice, "contain", 0, 0, {"contain", "cover"}},
-                 {"format", Kind::choice, "jpeg", 0, 0, {"jpeg", "png", "webp"}},
-                 {"quality", Kind::integer, "85", 1, 100, {}}}};
+  Operation thumbnail{.name = "thumbnail",
+                      .version = "1",
+                      .schema = {{"at", Kind::position, "10%", 0, max_seconds, {}},
+                                 {"width", Kind::integer, "0", 0, max_side, {}},
+                                 {"height", Kind::integer, "0", 0, max_side, {}},
+                                 {"fit", Kind::choice, "contain", 0, 0, {"contain", "cover"}},
+                                 {"format", Kind::choice, "jpeg", 0, 0, {"jpeg", "png", "webp"}},
+                                 {"quality", Kind::integer, "85", 1, 100, {}}}};
   Operation transcode{
       .name = "transcode",
       .version = "1",
-      .schema = {{"format", Kind::choice, "mp4", 0, 0, {"mp4", "webm", "mkv"}},
-                 {"video", Kind::choice, "auto", 0, 0, {"auto", "h264", "hevc", "vp8", "vp9", "av1", "copy", "none"}},
-                 {"audio", Kind::choice, "auto", 0, 0, {"auto", "aac", "opus", "mp3", "vorbis", "flac", "copy", "none"}},
-                 {"width", Kind::integer, "0", 0, max_side, {}},
-                 {"height", Kind::integer, "0", 0, max_side, {}},
-                 {"crf", Kind::integer, "-1", -1, 63, {}},
-                 {"bitrate", Kind::integer, "0", 0, 1e9, {}},
-                 {"preset", Kind::text, "", 0, 0, {}},
-                 {"start", Kind::number, "0", 0, max_seconds, {}},
-                 {"duration", Kind::number, "0", 0, max_seconds, {}}}};
+      .schema = {
+          {"format", Kind::choice, "mp4", 0, 0, {"mp4", "webm", "mkv"}},
+          {"video", Kind::choice, "auto", 0, 0, {"auto", "h264", "hevc", "vp8", "vp9", "av1", "copy", "none"}},
+          {"audio", Kind::choice, "auto", 0, 0, {"auto", "aac", "opus", "mp3", "vorbis", "flac", "copy", "none"}},
+          {"width", Kind::integer, "0", 0, max_side, {}},
+          {"height", Kind::integer, "0", 0, max_side, {}},
+          {"crf", Kind::integer, "-1", -1, 63, {}},
+          {"bitrate", Kind::integer, "0", 0, 1e9, {}},
+          {"preset", Kind::text, "", 0, 0, {}},
+          {"start", Kind::number, "0", 0, max_seconds, {}},
+          {"duration", Kind::number, "0", 0, max_seconds, {}}}};
   return {std::move(probe), std::move(thumbnail), std::move(transcode)};
 }
 
 Result<Operation> configured_operation(const OperationConfig& config) {
   const auto program = find_program(config.argv.front());
-  struct stat status {};
+  struct stat status{};
   if (program.empty() || ::stat(program.c_str(), &status) != 0)
-    return fail(Code::not_found, fmt::format("operation \"{}\": there is no executable \"{}\"", config.name, config.argv.front()));
+    return fail(Code::not_found,
+                fmt::format("operation \"{}\": there is no executable \"{}\"", config.name, config.argv.front()));
   base::Sha256 digest;
   digest.add_field(config.version);
   for (const auto& argument : config.argv) digest.add_field(argument);

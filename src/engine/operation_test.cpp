@@ -33,17 +33,25 @@ TEST(Canonicalize, SameMeaningIsTheSameResult) {
 TEST(Canonicalize, FillsInDefaultsAndSortsNames) {
   const auto canonical = canonicalize(media_operation("thumbnail"), {{"width", 64.0}});
   ASSERT_TRUE(canonical);
-  EXPECT_EQ(canonical->json,
-            R"({"at":"10%","fit":"contain","format":"jpeg","height":0,"quality":85,"width":64})");
+  EXPECT_EQ(canonical->json, R"({"at":"10%","fit":"contain","format":"jpeg","height":0,"quality":85,"width":64})");
 }
 
 TEST(Canonicalize, RefusesWhatDoesNotFitAndSaysWhatWould) {
   const auto thumbnail = media_operation("thumbnail");
-  const std::vector<Params> refused{
-      {{"width", -1.0}},          {{"width", 1e9}},      {{"width", 1.5}},           {{"width", std::string("wide")}},
-      {{"at", -3.0}},             {{"at", 1e300}},       {{"at", std::string("101%")}}, {{"at", std::string("NaN")}},
-      {{"at", std::string("inf")}}, {{"at", std::string("")}}, {{"quality", 0.0}},   {{"fit", std::string("stretch")}},
-      {{"format", true}},         {{"hight", 3.0}}};
+  const std::vector<Params> refused{{{"width", -1.0}},
+                                    {{"width", 1e9}},
+                                    {{"width", 1.5}},
+                                    {{"width", std::string("wide")}},
+                                    {{"at", -3.0}},
+                                    {{"at", 1e300}},
+                                    {{"at", std::string("101%")}},
+                                    {{"at", std::string("NaN")}},
+                                    {{"at", std::string("inf")}},
+                                    {{"at", std::string("")}},
+                                    {{"quality", 0.0}},
+                                    {{"fit", std::string("stretch")}},
+                                    {{"format", true}},
+                                    {{"hight", 3.0}}};
   for (const auto& params : refused) {
     const auto canonical = canonicalize(thumbnail, params);
     ASSERT_FALSE(canonical) << params.begin()->first;

@@ -1,0 +1,271 @@
+#include "engine/computations.hpp"
+
+#include <algorithm>
+
+#include <boost/asio/post.hpp>
+
+#include "base/assert.hpp"
+#include "base/log.hpp"
+#include "cache/tiered_cache.hpp"
+
+namespace hotwell::engine {
+namespace {
+
+/// The sink of one attempt: the cache's, but sealed only if the input did not change while it was read.
+class CheckedSink final : public Sink {
+ public:
+  CheckedSink(std::unique_ptr<cache::CacheWriter> writer, ResolvedInput input,
+              std::shared_ptr<std::optional<Object>> sealed)
+      : writer_(std::move(writer)), input_(std::move(input)), sealed_(std::move(sealed)) {}
+
+  int fd() const override { return writer_->fd(); }
+  Result<void> write(ByteView bytes) override { return writer_->write(bytes); }
+  Result<void> advance(std::uint64_t n) override { return writer_->advance(n); }
+  void set_content_type(std::string content_type) override { writer_->set_content_type(std::move(content_type)); }
+  void abandon(Error error) override { writer_->abandon(std::move(error)); }
+
+  Result<void> seal(std::uint64_t size) override {
+    if (auto unchanged = InputOpener::check_unchanged(input_); !unchanged) {
+      writer_->abandon(unchanged.error());
+      return unchanged;
+    }
+    if (auto sealed = writer_->seal(size); !sealed) return sealed;
+    *sealed_ = writer_->object();
+    return {};
+  }
+
+ private:
+  std::unique_ptr<cache::CacheWriter> writer_;
+  ResolvedInput input_;
+  std::shared_ptr<std::optional<Object>> sealed_;
+};
+
+}  // namespace
+
+struct Computations::Work {
+  std::string flight_key;
+  Ask ask;
+  std::shared_ptr<cache::Flight> flight;
+  Progress progress;
+  bool accepted = false;
+  bool over = false;
+  std::vector<std::weak_ptr<Place>> places;
+  Object attempt;  ///< the current attempt's, growing
+  std::shared_ptr<std::optional<Object>> sealed = std::make_shared<std::optional<Object>>();
+
+  template <class Tell>
+  void tell(Tell tell_one) {
+    for (const auto& weak : std::vector(places))
+      if (const auto place = weak.lock()) tell_one(*place);
+  }
+};
+
+// A seat in a flight. The flight's callbacks reach it weakly, by way of the engine's thread.
+struct Computations::Place final : Seat, std::enable_shared_from_this<Place> {
+  Asker asker;
+  std::shared_ptr<Work> work;
+  std::shared_ptr<cache::Flight> joined;
+  std::uint64_t seat = 0;
+  bool leader = false;
+  bool done = false;
+
+  ~Place() override {
+    if (!done && joined) joined->leave(seat);
+  }
+  const std::string& flight() const override { return work->flight_key; }
+  bool leads() const override { return leader; }
+
+  void accepted() {
+    if (!done && asker.accepted) asker.accepted(work->progress);
+  }
+  void changed() {
+    if (!done && asker.changed) asker.changed(work->progress);
+  }
+  void grows(const std::shared_ptr<Growing>& growing) {
+    if (done || !asker.growing || growing->watermark() == 0 || growing->state() == Growing::State::abandoned) return;
+    if (work->attempt.generation == growing->generation()) asker.growing(work->attempt, work->progress);
+  }
+  void ended(const Result<Object>& result) {
+    if (std::exchange(done, true)) return;
+    const auto self = shared_from_this();  // the asker may let go of its seat
+    if (asker.ended) asker.ended(result, work->progress);
+  }
+};
+
+Computations::Computations(Cache& cache, WorkerPool& pool, const host::Clock& clock)
+    : cache_(cache), pool_(pool), clock_(clock), engine_thread_(pool.executor()) {
+  subscriptions_.push_back(pool.on<JobQueued>([this](const JobQueued& event) {
+    told(event.job_id, [](Work& work) {
+      work.accepted = true;
+      work.tell([](Place& place) { place.accepted(); });
+    });
+  }));
+  subscriptions_.push_back(pool.on<JobStarted>([this](const JobStarted& event) {
+    told(event.job_id, [&](Work& work) {
+      work.progress.state = JobState::running;
+      work.progress.attempts = event.attempt;
+      work.progress.fraction = 0;
+      if (!work.progress.started_at) work.progress.started_at = clock_.wall();
+    });
+  }));
+  subscriptions_.push_back(pool.on<JobProgress>([this](const JobProgress& event) {
+    told(event.job_id, [&](Work& work) { work.progress.fraction = std::clamp(event.progress, 0.0, 1.0); });
+  }));
+  subscriptions_.push_back(pool.on<JobRetrying>([this](const JobRetrying& event) {
+    told(event.job_id, [](Work& work) { work.progress.state = JobState::retrying; });
+  }));
+}
+
+void Computations::stop() {
+  stopped_ = true;
+  subscriptions_.clear();
+  disk_.join();
+}
+
+std::shared_ptr<Computations::Seat> Computations::ask(Ask ask, std::string job_id, Asker asker) {
+  // A result of one's own flies under a name that nobody else can ask for.
+  const std::string flight = ask.shared ? ask.key : ask.key + ":" + job_id;
+  return sit(flight, std::move(asker), std::move(ask), std::move(job_id));
+}
+
+std::shared_ptr<Computations::Seat> Computations::join(const std::string& flight, Asker asker) {
+  if (!works_.contains(flight)) return nullptr;
+  return sit(flight, std::move(asker), std::nullopt, {});
+}
+
+std::shared_ptr<Computations::Seat> Computations::sit(const std::string& flight, Asker asker, std::optional<Ask> ask,
+                                                      std::string job_id) {
+  auto place = std::make_shared<Place>();
+  place->asker = std::move(asker);
+  const std::weak_ptr<Place> weak = place;
+  auto on_growing = [weak, thread = engine_thread_](const std::shared_ptr<Growing>& growing) {
+    growing->on_change(0, [weak, thread, growing] {
+      boost::asio::post(thread, [weak, growing] {
+        if (const auto seated = weak.lock()) seated->grows(growing);
+      });
+    });
+  };
+  auto joined = cache_.impl().flights().join(flight, {std::move(on_growing), [weak](const Result<Object>& result) {
+                                                        if (const auto seated = weak.lock()) seated->ended(result);
+                                                      }});
+  place->joined = joined.flight;
+  place->seat = joined.seat;
+  place->leader = joined.leader;
+  if (!joined.leader) {
+    const auto& work = works_.at(flight);
+    place->work = work;
+    if (ask && work->accepted) pool_.raise(work->progress.job_id, ask->request.priority);
+    work->places.push_back(place);
+    if (work->accepted) {
+      boost::asio::post(engine_thread_, [weak] {
+        if (const auto seated = weak.lock()) seated->accepted();
+      });
+    }
+    return place;
+  }
+
+  HOTWELL_ASSERT(ask);
+  auto work = std::make_shared<Work>();
+  work->flight_key = flight;
+  work->ask = std::move(*ask);
+  work->flight = joined.flight;
+  work->progress.job_id = std::move(job_id);
+  work->places.push_back(place);
+  place->work = work;
+  works_[flight] = work;
+  // Leaving happens on the engine's thread, so this does too.
+  work->flight->on_abandoned([this, dying = std::weak_ptr(work)] {
+    const auto abandoned = dying.lock();
+    if (!abandoned || std::exchange(abandoned->over, true)) return;
+    works_.erase(abandoned->flight_key);
+    if (!stopped_ && jobs_.contains(abandoned->progress.job_id)) pool_.cancel(abandoned->progress.job_id);
+  });
+  if (work->ask.shared) {
+    look_up(work);
+  } else {
+    boost::asio::post(engine_thread_, [this, work] { start(work); });
+  }
+  return place;
+}
+
+void Computations::look_up(const std::shared_ptr<Work>& work) {
+  boost::asio::post(disk_, [this, work] {
+    auto found = cache_.impl().lookup(work->ask.key);
+    boost::asio::post(engine_thread_, [this, work, found = std::move(found)]() mutable {
+      if (work->over) return;
+      if (!found) base::log().warn("looking up {}: {}", work->ask.key, to_string(found.error()));  // a miss, then
+      if (!found || !*found) return start(work);
+      work->progress.found = true;
+      finish(work, std::move(**found));
+    });
+  });
+}
+
+void Computations::start(const std::shared_ptr<Work>& work) {
+  if (work->over || stopped_) return;
+  const Ask& ask = work->ask;
+  Job job{.operation = ask.operation->name,
+          .payload = ask.params.json,
+          .inputs = {},
+          .input_identity = ask.input.identity,
+          .params = ask.params.texts};
+  if (ask.input.file) job.inputs.push_back(ask.input.file);
+  JobOptions options{.priority = ask.request.priority, .retries = ask.request.retries};
+  options.timeout = ask.request.timeout ? ask.request.timeout : ask.operation->timeout;
+  options.deadline = ask.request.deadline;
+  options.sink = sinks(work);
+  options.id = work->progress.job_id;
+  jobs_[options.id] = work;
+  pool_.start(std::move(job), std::move(options), [this, work](JobEnd end) { ended(work, std::move(end)); });
+}
+
+SinkFactory Computations::sinks(const std::shared_ptr<Work>& work) {
+  return [this, work](unsigned) -> Result<std::unique_ptr<Sink>> {
+    SetOptions options{.type = work->ask.operation->name};
+    options.metadata = {{"operation", work->ask.operation->name}, {"input", work->ask.input.text}};
+    auto writer = work->ask.shared ? cache_.impl().begin_result(work->ask.key, std::move(options))
+                                   : cache_.impl().begin_private(std::move(options));
+    if (!writer) return std::unexpected(writer.error());
+    work->attempt = (*writer)->object();
+    work->flight->publish((*writer)->growing());
+    return std::make_unique<CheckedSink>(std::move(*writer), work->ask.input, work->sealed);
+  };
+}
+
+void Computations::ended(const std::shared_ptr<Work>& work, JobEnd end) {
+  jobs_.erase(work->progress.job_id);
+  if (work->over) return;
+  Progress& progress = work->progress;
+  progress.attempts = end.attempts;
+  progress.stderr_tail = std::move(end.stderr_tail);
+  if (!end.result) {
+    progress.state = end.result.error().code == Code::cancelled ? JobState::cancelled
+                     : end.dead                                 ? JobState::dead
+                                                                : JobState::failed;
+    return finish(work, std::unexpected(end.result.error()));
+  }
+  progress.state = JobState::completed;
+  progress.fraction = 1;
+  progress.queued = end.result->queued;
+  progress.ran = end.result->ran;
+  HOTWELL_ASSERT(*work->sealed);
+  finish(work, std::move(**work->sealed));
+}
+
+void Computations::finish(const std::shared_ptr<Work>& work, Result<Object> result) {
+  work->over = true;
+  // First, since whom the flight's end tells may ask for the same again. The object was visible in the cache before.
+  works_.erase(work->flight_key);
+  work->flight->complete(std::move(result));
+}
+
+void Computations::told(const std::string& job_id, const std::function<void(Work&)>& change) {
+  const auto found = jobs_.find(job_id);
+  if (found == jobs_.end()) return;
+  const auto work = found->second;
+  if (work->over) return;
+  change(*work);
+  work->tell([](Place& place) { place.changed(); });
+}
+
+}  // namespace hotwell::engine

@@ -1,0 +1,26 @@
+/// Start: from a configuration to the parts of an engine, in the order that the design gives them.
+#pragma once
+
+#include <memory>
+
+#include <hotwell/cache.hpp>
+#include <hotwell/config.hpp>
+#include <hotwell/pool.hpp>
+#include "engine/data_dir.hpp"
+#include "engine/requests.hpp"
+
+namespace hotwell::engine {
+
+struct Parts {
+  DataDir data_dir;
+  InputOpener inputs;
+  Operations operations;
+  std::unique_ptr<WorkerPool> pool;
+  std::unique_ptr<Cache> cache;
+};
+
+/// Locks the data directory, starts the spawner, opens the cache. Fills in what the configuration left to the engine.
+/// Errors: as Engine::open.
+[[nodiscard]] Result<Parts> start_parts(Config& config, const host::Clock& clock);
+
+}  // namespace hotwell::engine
