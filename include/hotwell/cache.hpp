@@ -27,20 +27,20 @@ namespace hotwell {
 using Metadata = std::map<std::string, std::string>;
 
 struct CacheOptions {
-  std::filesystem::path directory;  ///< made if absent; empty: memory alone
+  std::filesystem::path directory{};  ///< made if absent; empty: memory alone
   Bytes memory_limit{100ULL << 20};
   Bytes disk_limit{5ULL << 30};
   Duration max_age = std::chrono::hours{24 * 7};  ///< the TTL of entries that name none
   unsigned promote_after = 5;                     ///< more hits than this on disk promote to memory
   Bytes stream_over{4ULL << 20};                  ///< larger objects never enter memory (where there is a directory)
-  std::optional<Bytes> stream_limit;  ///< of objects over stream_over, within disk_limit; by default only that
+  std::optional<Bytes> stream_limit{};  ///< of objects over stream_over, within disk_limit; by default only that
   std::string policy = "lru";         ///< of the memory tier
 };
 
 struct SetOptions {
-  std::string type;             ///< a tag for statistics and listings: "processed-video"
-  std::optional<Duration> ttl;  ///< by default CacheOptions::max_age
-  Metadata metadata;
+  std::string type{};             ///< a tag for statistics and listings: "processed-video"
+  std::optional<Duration> ttl{};  ///< by default CacheOptions::max_age
+  Metadata metadata{};
   std::string content_type = "application/octet-stream";
 };
 
@@ -67,7 +67,8 @@ class MetadataView {
 
 namespace cache {
 class Description;
-}
+class Mapping;
+}  // namespace cache
 
 /// What the cache knows of a key, and its bytes. Copies share everything, so a hit neither copies nor allocates;
 /// holding one keeps its bytes and texts readable whatever the cache evicts or deletes meanwhile.
@@ -97,6 +98,7 @@ struct Object {
  private:
   friend class cache::Description;
   std::shared_ptr<const cache::Description> description_;
+  std::shared_ptr<cache::Mapping> mapping_;
 };
 
 struct CacheStats {
@@ -154,7 +156,8 @@ class Cache {
   [[nodiscard]] bool contains(std::string_view key) const;
   /// Sets a new TTL from now. False if absent.
   Result<bool> touch(std::string_view key, Duration ttl);
-  /// Calls `visit` with every object's description (its body may be empty) until it returns false.
+  /// Calls `visit` with every object (once for each level that has it) until it returns false. Sizes are right, but the
+  /// bytes may be out of reach: get() them.
   void for_each(const std::function<bool(const Object&)>& visit) const;
 
   /// A set in pieces, of unknown length. The object exists once sealed. Errors: as set(); the sink's own calls too.

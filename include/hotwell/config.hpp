@@ -14,8 +14,8 @@ namespace hotwell {
 
 struct ServerConfig {
   std::string listen = "127.0.0.1:8080";  ///< HOST:PORT; port 0 picks a free one
-  std::vector<std::string> hosts;         ///< further Host and Origin names that are answered
-  std::vector<std::string> tokens;        ///< where set, every route but the probes wants one
+  std::vector<std::string> hosts{};       ///< further Host and Origin names that are answered
+  std::vector<std::string> tokens{};      ///< where set, every route but the probes wants one
   bool open = false;                      ///< listen beyond loopback without tokens
   Bytes max_body{16ULL << 30};            ///< of one request
   Duration header_timeout = std::chrono::seconds{30};
@@ -26,33 +26,33 @@ struct ServerConfig {
 
 /// An [[operation]]: any executable as an operation of its own.
 struct OperationConfig {
-  std::string name;
+  std::string name{};
   WorkerKind kind = WorkerKind::command;
-  std::vector<std::string> argv;
+  std::vector<std::string> argv{};
   bool stdin_is_input = false;
   std::string content_type = "application/octet-stream";
   bool cache = true;
-  std::optional<Duration> timeout;
-  std::vector<int> permanent_exit_codes;
-  std::map<std::string, std::string> env;
+  std::optional<Duration> timeout{};
+  std::vector<int> permanent_exit_codes{};
+  std::map<std::string, std::string> env{};
   unsigned min_workers = 0;
-  std::optional<unsigned> max_workers;
-  std::optional<unsigned> max_crashes;
-  std::string version;
+  std::optional<unsigned> max_workers{};
+  std::optional<unsigned> max_crashes{};
+  std::string version{};
 
   friend bool operator==(const OperationConfig&, const OperationConfig&) = default;
 };
 
 struct Config {
-  std::filesystem::path data_dir;  ///< empty: the user's default
-  ServerConfig server;
-  std::vector<std::filesystem::path> media_roots;
-  bool media = true;            ///< offer the built-in media operations
-  std::string media_worker;     ///< the executable; empty: beside the spawner
-  PoolOptions pool;             ///< `worker` and `more_workers` are filled in by the engine
-  CacheOptions cache;           ///< `directory` is filled in by the engine unless set
-  MonitorOptions monitor;
-  std::vector<OperationConfig> operations;
+  std::filesystem::path data_dir{};  ///< empty: the user's default
+  ServerConfig server{};
+  std::vector<std::filesystem::path> media_roots{};
+  bool media = true;           ///< offer the built-in media operations
+  std::string media_worker{};  ///< the executable; empty: beside the spawner
+  PoolOptions pool{};          ///< `worker` and `more_workers` are filled in by the engine
+  CacheOptions cache{};        ///< `directory` is filled in by the engine unless set
+  MonitorOptions monitor{};
+  std::vector<OperationConfig> operations{};
   std::string log_level = "info";
 };
 

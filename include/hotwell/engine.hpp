@@ -24,8 +24,8 @@ using Params = std::map<std::string, ParamValue>;
 
 /// What a job reads. Paths lie under a media root; an upload is a file that the engine owns; a stored object is
 /// named by its key; a handle is a file that the caller opened itself.
-struct InputPath { std::string path{}; };
-struct InputObject { std::string key{}; };
+struct InputPath { std::string path; };
+struct InputObject { std::string key; };
 struct InputUpload { std::shared_ptr<const FileHandle> file{}; std::uint64_t size = 0; std::string sha256{}; std::string name{}; };
 struct InputHandle { std::shared_ptr<const FileHandle> file{}; std::string name{}; };
 using Input = std::variant<std::monostate, InputPath, InputObject, InputUpload, InputHandle>;

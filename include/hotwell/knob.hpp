@@ -18,14 +18,14 @@ namespace hotwell {
 
 /// What a knob is and how it stands now.
 struct KnobState {
-  std::string name;         ///< "pool.max_workers"
-  std::string description;  ///< one sentence
-  std::string unit;         ///< "", "bytes", "seconds"
+  std::string name{};         ///< "pool.max_workers"
+  std::string description{};  ///< one sentence
+  std::string unit{};         ///< "", "bytes", "seconds"
   double min = 0;
   double max = 0;
   double value = 0;
   std::string set_by = "default";  ///< default, config, api, optimizer, ...
-  std::string why;
+  std::string why{};
 };
 
 /// The knobs of one system. A part registers what it owns with a function that applies a new value; everyone else

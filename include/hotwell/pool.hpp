@@ -36,24 +36,24 @@ enum class WorkerKind : std::uint8_t {
 /// One type of worker process.
 struct WorkerSpec {
   WorkerKind kind = WorkerKind::function;
-  std::vector<std::string> argv;
+  std::vector<std::string> argv{};
   std::string name = "worker";
   /// Operations that go to this type; empty: every operation no other type names.
-  std::vector<std::string> operations;
+  std::vector<std::string> operations{};
   /// Workers get PATH, LANG, HOME, TMPDIR and this; never HOTWELL_*.
-  std::map<std::string, std::string> env;
-  std::optional<unsigned> min_workers;  ///< of this type; by default PoolOptions' for the first type, 0 for others
-  std::optional<unsigned> max_workers;  ///< of this type; by default the global maximum
+  std::map<std::string, std::string> env{};
+  std::optional<unsigned> min_workers{};  ///< of this type; by default PoolOptions' for the first type, 0 for others
+  std::optional<unsigned> max_workers{};  ///< of this type; by default the global maximum
   /// kind command: what the process reads on standard input; false is /dev/null.
   bool stdin_is_input = false;
   /// kind command: exit codes that end the job at once; every other non-zero code is transient.
-  std::vector<int> permanent_exit_codes;
+  std::vector<int> permanent_exit_codes{};
   std::string content_type = "application/octet-stream";  ///< kind command: of the result
-  std::optional<unsigned> max_crashes;
+  std::optional<unsigned> max_crashes{};
 };
 
 struct PoolOptions {
-  WorkerSpec worker;
+  WorkerSpec worker{};
   unsigned min_workers = 2;
   unsigned max_workers = 8;
   bool reuse_workers = true;
@@ -63,20 +63,21 @@ struct PoolOptions {
   unsigned max_crashes = 3;
   std::array<unsigned, priority_count> weights{8, 3, 1};
   std::size_t queue_limit = 10'000;
-  std::vector<WorkerSpec> more_workers;  ///< further types under the same maximum
+  std::vector<WorkerSpec> more_workers{};                ///< further types under the same maximum
   Duration kill_grace = std::chrono::milliseconds{500};  ///< between the polite request and the kill
-  std::string spawner;  ///< the helper executable; empty: HOTWELL_SPAWNER, beside this program, or where it was installed
+  std::string
+      spawner{};  ///< the helper executable; empty: HOTWELL_SPAWNER, beside this program, or where it was installed
 };
 
 /// What to do.
 struct Job {
-  std::string operation;
-  std::string payload;  ///< what the worker gets as it is, JSON by convention
-  std::vector<std::shared_ptr<const FileHandle>> inputs;
+  std::string operation{};
+  std::string payload{};  ///< what the worker gets as it is, JSON by convention
+  std::vector<std::shared_ptr<const FileHandle>> inputs{};
   /// Equal identities mean equal inputs: the job goes to an idle worker that still holds it open.
-  std::string input_identity;
+  std::string input_identity{};
   /// kind command: values for "{param.NAME}".
-  std::map<std::string, std::string> params;
+  std::map<std::string, std::string> params{};
 };
 
 /// Makes the sink of one attempt; called on the pool's thread, must not block. Every attempt gets a new one.
@@ -84,13 +85,13 @@ using SinkFactory = std::function<Result<std::unique_ptr<Sink>>(unsigned attempt
 
 struct JobOptions {
   Priority priority = Priority::normal;
-  std::optional<unsigned> retries;
-  std::optional<Duration> timeout;  ///< of each attempt
-  std::optional<Duration> backoff;
-  std::optional<WallTime> deadline;  ///< a job not ended by then ends with Code::timeout
-  std::stop_token stop;              ///< requesting stop cancels the job
-  SinkFactory sink;                  ///< empty: the result is kept in memory and handed over in JobResult::body
-  std::string id;                    ///< the job's id, unique for ever; empty: the pool makes one
+  std::optional<unsigned> retries{};
+  std::optional<Duration> timeout{};  ///< of each attempt
+  std::optional<Duration> backoff{};
+  std::optional<WallTime> deadline{};  ///< a job not ended by then ends with Code::timeout
+  std::stop_token stop{};              ///< requesting stop cancels the job
+  SinkFactory sink{};                  ///< empty: the result is kept in memory and handed over in JobResult::body
+  std::string id{};                    ///< the job's id, unique for ever; empty: the pool makes one
 };
 
 struct JobResult {
@@ -128,8 +129,8 @@ struct PoolStats {
   } queue;
   struct Jobs {
     std::uint64_t total = 0, completed = 0, failed = 0, cancelled = 0;
-    std::uint64_t retried = 0;   ///< attempts beyond a job's first
-    double success_rate = 1;     ///< completed / total; 1 before the first
+    std::uint64_t retried = 0;  ///< attempts beyond a job's first
+    double success_rate = 1;    ///< completed / total; 1 before the first
   } jobs;
   struct Performance {
     Duration avg_execution_time{};    ///< of completed jobs' last attempts
