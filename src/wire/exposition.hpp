@@ -1,0 +1,64 @@
+/// Writes the Prometheus text exposition format 0.0.4: values in, text out.
+///
+/// Invariants: a family's HELP and TYPE stand once, before its samples, which stand together; names are legal;
+/// counters end in _total and nothing else does; labels and help are escaped.
+/// Source: prometheus.io, "Exposition formats"; "Metric and label naming".
+#pragma once
+
+#include <concepts>
+#include <cstdint>
+#include <initializer_list>
+#include <set>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace hotwell::wire {
+
+class Exposition {
+ public:
+  static constexpr std::string_view content_type = "text/plain; version=0.0.4; charset=utf-8";
+
+  enum class Type : std::uint8_t { counter, gauge, histogram };
+  struct Label {
+    std::string_view name;
+    std::string_view value;  ///< UTF-8
+  };
+  using Labels = std::vector<Label>;
+
+  /// Begins a family. Precondition: the name is legal, new, and fits its type.
+  void family(std::string_view name, Type type, std::string_view help);
+  /// One sample of the family that was begun last, a counter or a gauge.
+  void sample(double value, const Labels& labels = {});
+  void sample(std::uint64_t value, const Labels& labels = {});
+  template <std::integral N>
+  void sample(N value, const Labels& labels = {}) {
+    sample(static_cast<std::uint64_t>(value), labels);
+  }
+  /// A family of one sample.
+  template <class N>
+  void single(std::string_view name, Type type, std::string_view help, N value) {
+    family(name, type, help);
+    sample(value);
+  }
+
+  struct Bucket {
+    double up_to;         ///< inclusive
+    std::uint64_t count;  ///< of all values up to it, smaller ones too
+  };
+  /// One sample of a histogram family; the bucket of all is added. Precondition: `buckets` ascend in both.
+  void histogram(std::span<const Bucket> buckets, double sum, std::uint64_t count, const Labels& labels = {});
+
+  [[nodiscard]] std::string take() && { return std::move(text_); }
+
+ private:
+  void line(std::string_view suffix, const Labels& labels, std::string_view value);
+
+  std::string text_;
+  std::string name_;
+  Type type_ = Type::gauge;
+  std::set<std::string, std::less<>> names_;
+};
+
+}  // namespace hotwell::wire
