@@ -2,21 +2,31 @@
 
 #include <algorithm>
 
+#include <fmt/format.h>
 #include <boost/asio/post.hpp>
 
 #include "base/assert.hpp"
+#include "base/id.hpp"
 #include "base/log.hpp"
 #include "cache/tiered_cache.hpp"
 
 namespace hotwell::engine {
 namespace {
 
+/// How often a computation starts over because its input changed under it.
+constexpr unsigned max_restarts = 3;
+
+/// What the sealing of an attempt leaves for the engine's thread, which reads it after the attempt ended.
+struct Sealing {
+  std::optional<Object> object;
+  bool input_changed = false;
+};
+
 /// The sink of one attempt: the cache's, but sealed only if the input did not change while it was read.
 class CheckedSink final : public Sink {
  public:
-  CheckedSink(std::unique_ptr<cache::CacheWriter> writer, ResolvedInput input,
-              std::shared_ptr<std::optional<Object>> sealed)
-      : writer_(std::move(writer)), input_(std::move(input)), sealed_(std::move(sealed)) {}
+  CheckedSink(std::unique_ptr<cache::CacheWriter> writer, ResolvedInput input, std::shared_ptr<Sealing> sealing)
+      : writer_(std::move(writer)), input_(std::move(input)), sealing_(std::move(sealing)) {}
 
   int fd() const override { return writer_->fd(); }
   Result<void> write(ByteView bytes) override { return writer_->write(bytes); }
@@ -26,18 +36,20 @@ class CheckedSink final : public Sink {
 
   Result<void> seal(std::uint64_t size) override {
     if (auto unchanged = InputOpener::check_unchanged(input_); !unchanged) {
+      sealing_->input_changed = true;
       writer_->abandon(unchanged.error());
-      return unchanged;
+      // Not the pool's to retry: its job would read the old input under the old key again.
+      return fail(Code::cancelled, unchanged.error().message);
     }
     if (auto sealed = writer_->seal(size); !sealed) return sealed;
-    *sealed_ = writer_->object();
+    sealing_->object = writer_->object();
     return {};
   }
 
  private:
   std::unique_ptr<cache::CacheWriter> writer_;
   ResolvedInput input_;
-  std::shared_ptr<std::optional<Object>> sealed_;
+  std::shared_ptr<Sealing> sealing_;
 };
 
 }  // namespace
@@ -51,7 +63,9 @@ struct Computations::Work {
   bool over = false;
   std::vector<std::weak_ptr<Place>> places;
   Object attempt;  ///< the current attempt's, growing
-  std::shared_ptr<std::optional<Object>> sealed = std::make_shared<std::optional<Object>>();
+  std::shared_ptr<Sealing> sealing = std::make_shared<Sealing>();
+  unsigned restarts = 0;
+  std::shared_ptr<Seat> successor;  ///< the seat in the computation that this one started over as
 
   template <class Tell>
   void tell(Tell tell_one) {
@@ -92,8 +106,8 @@ struct Computations::Place final : Seat, std::enable_shared_from_this<Place> {
   }
 };
 
-Computations::Computations(Cache& cache, WorkerPool& pool, const host::Clock& clock)
-    : cache_(cache), pool_(pool), clock_(clock), engine_thread_(pool.executor()) {
+Computations::Computations(Cache& cache, WorkerPool& pool, const host::Clock& clock, Prepare prepare)
+    : cache_(cache), pool_(pool), clock_(clock), prepare_(std::move(prepare)), engine_thread_(pool.executor()) {
   subscriptions_.push_back(pool.on<JobQueued>([this](const JobQueued& event) {
     told(event.job_id, [](Work& work) {
       work.accepted = true;
@@ -178,6 +192,7 @@ std::shared_ptr<Computations::Seat> Computations::sit(const std::string& flight,
     const auto abandoned = dying.lock();
     if (!abandoned || std::exchange(abandoned->over, true)) return;
     works_.erase(abandoned->flight_key);
+    abandoned->successor.reset();
     if (!stopped_ && jobs_.contains(abandoned->progress.job_id)) pool_.cancel(abandoned->progress.job_id);
   });
   if (work->ask.shared) {
@@ -228,7 +243,7 @@ SinkFactory Computations::sinks(const std::shared_ptr<Work>& work) {
     if (!writer) return std::unexpected(writer.error());
     work->attempt = (*writer)->object();
     work->flight->publish((*writer)->growing());
-    return std::make_unique<CheckedSink>(std::move(*writer), work->ask.input, work->sealed);
+    return std::make_unique<CheckedSink>(std::move(*writer), work->ask.input, work->sealing);
   };
 }
 
@@ -238,6 +253,7 @@ void Computations::ended(const std::shared_ptr<Work>& work, JobEnd end) {
   Progress& progress = work->progress;
   progress.attempts = end.attempts;
   progress.stderr_tail = std::move(end.stderr_tail);
+  if (!end.result && work->sealing->input_changed) return start_over(work);
   if (!end.result) {
     progress.state = end.result.error().code == Code::cancelled ? JobState::cancelled
                      : end.dead                                 ? JobState::dead
@@ -248,8 +264,29 @@ void Computations::ended(const std::shared_ptr<Work>& work, JobEnd end) {
   progress.fraction = 1;
   progress.queued = end.result->queued;
   progress.ran = end.result->ran;
-  HOTWELL_ASSERT(*work->sealed);
-  finish(work, std::move(**work->sealed));
+  HOTWELL_ASSERT(work->sealing->object);
+  finish(work, std::move(*work->sealing->object));
+}
+
+void Computations::start_over(const std::shared_ptr<Work>& work) {
+  const auto changed = fail(Code::input_changed, fmt::format("\"{}\" changed while it was read", work->ask.input.text));
+  work->progress.state = JobState::failed;
+  if (work->restarts == max_restarts || stopped_) return finish(work, changed);
+  auto ask = prepare_(work->ask.request);
+  if (!ask) return finish(work, std::unexpected(ask.error()));
+  work->progress.state = JobState::retrying;
+  Asker asker;
+  asker.ended = [this, weak = std::weak_ptr(work)](const Result<Object>& result, const Progress& progress) {
+    const auto waiting = weak.lock();
+    if (!waiting || waiting->over) return;
+    const std::string job_id = waiting->progress.job_id;
+    waiting->progress = progress;
+    waiting->progress.job_id = job_id;
+    finish(waiting, result);
+  };
+  // Under a job of its own: the key is another, and others may ask for it already.
+  work->successor = this->ask(std::move(*ask), base::next_id(clock_.wall()), std::move(asker));
+  static_cast<Place&>(*work->successor).work->restarts = work->restarts + 1;
 }
 
 void Computations::finish(const std::shared_ptr<Work>& work, Result<Object> result) {

@@ -3,7 +3,8 @@
 /// Invariants:
 /// - One computation per key at a time, however many ask (the cache's flights); its leader looks in the cache once
 /// more.
-/// - A result is sealed only if its input still is what it was when the key was made.
+/// - A result is sealed only if its input still is what it was when the key was made; else the computation starts over
+///   with what the input is now, a few times.
 /// - A computation that nobody waits for is cancelled; the first asker's leaving fails nobody else.
 /// Threads: the engine's thread alone.
 #pragma once
@@ -59,7 +60,9 @@ struct Asker {
 
 class Computations {
  public:
-  Computations(Cache& cache, WorkerPool& pool, const host::Clock& clock);
+  /// `prepare` makes an ask anew whose input changed while it was read.
+  using Prepare = std::function<Result<Ask>(const JobRequest&)>;
+  Computations(Cache& cache, WorkerPool& pool, const host::Clock& clock, Prepare prepare);
 
   /// Waits for look-ups under way and asks the pool for nothing any more. Any thread; the pool must be drained before,
   /// and may be gone afterwards.
@@ -88,6 +91,7 @@ class Computations {
   void look_up(const std::shared_ptr<Work>& work);
   void start(const std::shared_ptr<Work>& work);
   void ended(const std::shared_ptr<Work>& work, JobEnd end);
+  void start_over(const std::shared_ptr<Work>& work);
   void finish(const std::shared_ptr<Work>& work, Result<Object> result);
   [[nodiscard]] SinkFactory sinks(const std::shared_ptr<Work>& work);
   void told(const std::string& job_id, const std::function<void(Work&)>& change);
@@ -95,6 +99,7 @@ class Computations {
   Cache& cache_;
   WorkerPool& pool_;
   const host::Clock& clock_;
+  Prepare prepare_;
   boost::asio::any_io_executor engine_thread_;
   boost::asio::thread_pool disk_{1};
   std::unordered_map<std::string, std::shared_ptr<Work>> works_;  // by flight

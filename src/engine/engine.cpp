@@ -53,7 +53,7 @@ class Engine::Impl {
         monitor(config.monitor),
         pool(std::move(parts.pool)),
         requests(std::move(parts.operations), std::move(parts.inputs), *cache, clock),
-        computations(*cache, *pool, clock),
+        computations(*cache, *pool, clock, [this](const JobRequest& request) { return requests.prepare(request); }),
         jobs(hold_options(), requests, computations, *cache, pool->executor(), clock) {
     engine::add_sources(monitor, *cache, *pool);
     cache->register_knobs(knobs);
@@ -146,7 +146,8 @@ Result<Object> Engine::result(std::string_view job_id) {
   wait(job_id, Duration::max(), [&](Result<JobRecord> record) {
     if (!record) return found.set_value(std::unexpected(record.error()));
     result(record->id, [&](Result<Fetched> fetched) {
-      found.set_value(std::move(fetched).transform([](Fetched&& it) { return std::move(it.object); }));
+      if (!fetched) return found.set_value(std::unexpected(fetched.error()));
+      found.set_value(std::move(fetched->object));
     });
   });
   return found.get_future().get();

@@ -57,6 +57,7 @@ Result<JobRecord> JobTable::reopen(std::string_view id) {
   record.finished_at.reset();
   record.error.reset();
   record.stderr_tail.clear();
+  std::erase(holding_, record.id);
   --ended_;
   return record;
 }

@@ -40,10 +40,8 @@ class EngineTest : public ::testing::Test {
   }
 
   void add(const std::string& name, const std::string& script) {
-    config_.operations.push_back({.name = name,
-                                  .argv = {"sh", "-c", script},
-                                  .stdin_is_input = true,
-                                  .content_type = "text/plain"});
+    config_.operations.push_back(
+        {.name = name, .argv = {"sh", "-c", script}, .stdin_is_input = true, .content_type = "text/plain"});
   }
 
   // A file whose last change lies back, so that its results are kept.
@@ -332,7 +330,8 @@ TEST_F(EngineTest, AFullQueueIsSaidAtOnceAndLeavesNoRecord) {
   const auto starting = engine_->pool().on<JobStarted>([&](const JobStarted&) { started.set_value(); });
   const auto submit = [&](std::string input) {
     auto accepted = std::make_shared<std::promise<Result<JobRecord>>>();
-    engine_->submit(request("upper", std::move(input)), [accepted](Result<JobRecord> record) { accepted->set_value(std::move(record)); });
+    engine_->submit(request("upper", std::move(input)),
+                    [accepted](Result<JobRecord> record) { accepted->set_value(std::move(record)); });
     return accepted->get_future().get();
   };
   for (const auto name : {"a", "b", "c"}) write_old(root_ / name, name);
@@ -387,7 +386,8 @@ TEST_F(EngineTest, DrainFinishesWhatRunsAndRefusesWhatComes) {
   open();
   close_gate();
   std::promise<Result<Fetched>> answered;
-  auto wait = engine_->fetch(request("upper"), [&](Result<Fetched> fetched) { answered.set_value(std::move(fetched)); });
+  auto wait =
+      engine_->fetch(request("upper"), [&](Result<Fetched> fetched) { answered.set_value(std::move(fetched)); });
   std::promise<void> started;
   const auto starting = engine_->pool().on<JobStarted>([&](const JobStarted&) { started.set_value(); });
   auto drained = std::async(std::launch::async, [&] {
