@@ -34,7 +34,7 @@ struct CacheOptions {
   unsigned promote_after = 5;                     ///< more hits than this on disk promote to memory
   Bytes stream_over{4ULL << 20};                  ///< larger objects never enter memory (where there is a directory)
   std::optional<Bytes> stream_limit{};  ///< of objects over stream_over, within disk_limit; by default only that
-  std::string policy = "lru";         ///< of the memory tier
+  std::string policy = "lru";           ///< of the memory tier
 };
 
 struct SetOptions {

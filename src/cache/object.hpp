@@ -34,13 +34,23 @@ class Description {
   /// Checks the stored bytes [offset, offset + length) against their checksums, each chunk once.
   /// Errors: io, where they are not what was stored. Precondition: within the object.
   [[nodiscard]] virtual Result<void> verify(std::uint64_t offset, std::uint64_t length) const;
-  /// The whole of `slice`, mapped on the first call; the mapping lives as long as this.
-  [[nodiscard]] ByteView map(const FileSlice& slice) const;
+};
+
+/// The bytes of a file's object in memory, mapped when first asked for. Shared by the copies of one look-up's object.
+class Mapping {
+ public:
+  Mapping() = default;
+  ~Mapping();
+  Mapping(const Mapping&) = delete;
+  Mapping& operator=(const Mapping&) = delete;
+
+  /// Throws Failure where there is no room for a mapping. Precondition: not empty; the same slice each time.
+  [[nodiscard]] ByteView bytes(const FileSlice& slice);
 
  private:
-  mutable std::once_flag mapped_once_;
-  mutable std::shared_ptr<const void> mapping_;
-  mutable ByteView mapped_;
+  std::once_flag once_;
+  void* address_ = nullptr;
+  std::size_t length_ = 0;
 };
 
 /// Where a description needs nothing but itself: growing objects, tests.

@@ -23,6 +23,7 @@
 #include <hotwell/cache.hpp>
 
 #include "cache/flights.hpp"
+#include "cache/memory/memory_draft.hpp"
 #include "cache/memory/memory_tier.hpp"
 #include "cache/stream/stream_tier.hpp"
 #include "cache/writer.hpp"
@@ -63,11 +64,14 @@ class Cache::Impl {
   /// As get(), but the bytes of a file are not verified yet: verify() each part before it is sent. Small objects come
   /// as a verified Buffer.
   Result<std::optional<Object>> lookup(std::string_view key);
+  /// A second lookup() by the same asker, uncounted: what the leader of a flight does first.
+  Result<std::optional<Object>> look_again(std::string_view key);
   /// Reads and checks those chunks of [offset, offset + length) that were not checked since start; free for memory and
   /// for chunks already checked. A damaged object is dropped. Errors: io. Precondition: within the object, not growing.
   Result<void> verify(const Object& object, std::uint64_t offset, std::uint64_t length);
-  /// A sink for one attempt of a result. Precondition: `key` begins with result_key_prefix. Errors: invalid_argument
-  /// (an absurd key), disk_full, io. Sealed results up to stream_over are in memory too.
+  /// A sink for one attempt of a result, which replaces what the key had when it is sealed. Sealed results up to
+  /// stream_over are in memory too. Precondition: `key` begins with result_key_prefix. The writer must not outlive the
+  /// cache. Errors: invalid_argument (a key that is too long), disk_full, io.
   Result<std::unique_ptr<cache::CacheWriter>> begin_result(std::string_view key, SetOptions options);
   /// A sink whose object is never found by key and lives as long as it is held: results that are not shared, uploads.
   /// Counts against the limit while it is held.
@@ -78,8 +82,49 @@ class Cache::Impl {
   [[nodiscard]] boost::asio::io_context& background() { return background_; }
   /// Removes what has expired; runs on the background thread once a second.
   void sweep();
+  /// What the last start found on disk.
+  [[nodiscard]] cache::Recovery recovery() const;
 
  private:
+  Impl(CacheOptions options, const host::Clock& clock, host::Disk& disk);
+  Result<void> start();
+
+  enum class Asker : std::uint8_t { first, again };
+  Result<std::optional<Object>> find(std::string_view key, cache::Check check, Asker asker);
+  void promote(const Object& object, cache::Removals& removed);
+  Result<std::unique_ptr<cache::CacheWriter>> begin_at(std::string_view key, SetOptions options);
+  Result<Object> commit_file(cache::StreamDraft& draft, cache::Details details);
+  Result<Object> commit_memory(cache::MemoryDraft& draft, cache::Details details);
+  /// A committed stream object's copy in memory, or none there. Under the key's stripe.
+  std::optional<Object> keep_in_memory(const cache::Details& details, const std::optional<Buffer>& bytes,
+                                       cache::Removals& removed);
+  [[nodiscard]] cache::Details describe(std::string_view key, SetOptions options);
+  [[nodiscard]] std::uint64_t next_generation();
+  [[nodiscard]] bool fits_memory(std::uint64_t size) const;
+  [[nodiscard]] std::mutex& stripe(std::string_view key);
+  void tell(const cache::Removals& removed);
+  void tell_set(const Object& object);
+  void sweep_later();
+
+  const CacheOptions options_;
+  const host::Clock& clock_;
+  host::Disk& disk_;
+  CacheEvents events_;
+  FileHandle claim_;
+  std::atomic<std::int64_t> max_age_;
+  std::atomic<unsigned> promote_after_;
+  std::atomic<std::uint64_t> stream_over_;
+  std::atomic<std::uint64_t> last_generation_{0};
+  cache::LookupCounters total_;
+  std::array<std::mutex, 64> stripes_;
+  std::unique_ptr<cache::MemoryTier> memory_;
+  std::unique_ptr<cache::StreamTier> stream_;  ///< none without a directory
+  cache::Flights flights_;
+
+  boost::asio::io_context background_{1};
+  boost::asio::executor_work_guard<boost::asio::io_context::executor_type> working_{background_.get_executor()};
+  boost::asio::steady_timer next_sweep_{background_};
+  std::thread thread_;
 };
 
 }  // namespace hotwell

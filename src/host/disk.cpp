@@ -79,7 +79,7 @@ class SystemDisk final : public Disk {
   }
 
   Result<Status> status(const FileHandle& file) override {
-    struct stat told {};
+    struct stat told{};
     if (::fstat(file.get(), &told) != 0) return system_fail(errno, "asking a file for its size");
     const auto modified = std::chrono::seconds{told.st_mtim.tv_sec} + std::chrono::nanoseconds{told.st_mtim.tv_nsec};
     return Status{static_cast<std::uint64_t>(told.st_size),
@@ -105,7 +105,7 @@ class SystemDisk final : public Disk {
       if (::mkdir(path.c_str(), private_directory) == 0) return {};
       error = errno;
     }
-    struct stat told {};
+    struct stat told{};
     if (error == EEXIST && ::stat(path.c_str(), &told) == 0) {
       if (S_ISDIR(told.st_mode)) return {};
       error = ENOTDIR;
@@ -151,7 +151,7 @@ class SystemDisk final : public Disk {
   static Kind kind_of(const std::filesystem::path& path, unsigned char type) {
     if (type == DT_REG) return Kind::file;
     if (type == DT_DIR) return Kind::directory;
-    struct stat told {};
+    struct stat told{};
     if (type != DT_UNKNOWN || ::lstat(path.c_str(), &told) != 0) return Kind::other;
     return S_ISREG(told.st_mode) ? Kind::file : S_ISDIR(told.st_mode) ? Kind::directory : Kind::other;
   }

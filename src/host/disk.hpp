@@ -1,8 +1,8 @@
 /// The disk seam: what a tier of files needs of a file system and nothing more, so that tests can put one in its place
 /// that fills up, fails and stops at any step.
 ///
-/// Paths are whole paths. Every mutation is one step: a crash lies before or after it. Data is in the kernel when a call
-/// returns; nothing here waits for the medium.
+/// Paths are whole paths. Every mutation is one step: a crash lies before or after it. Data is in the kernel when a
+/// call returns; nothing here waits for the medium.
 #pragma once
 
 #include <cstddef>

@@ -1,0 +1,88 @@
+#include "cache/attempt.hpp"
+
+#include "base/assert.hpp"
+
+namespace hotwell::cache {
+
+Attempt::Attempt(std::unique_ptr<Draft> draft, Details details, Level level, Commit commit, Tell tell)
+    : draft_(std::move(draft)),
+      level_(level),
+      commit_(std::move(commit)),
+      tell_(std::move(tell)),
+      growth_(std::make_shared<Growth>(details.generation, draft_->file(), details.content_type)),
+      details_(std::move(details)) {}
+
+Attempt::~Attempt() {
+  if (draft_) abandon({Code::cancelled, "the attempt was given up before its end"});
+}
+
+Result<void> Attempt::run(const std::function<Result<void>(Removals&)>& step) {
+  if (!draft_) return std::unexpected(growth_->error());
+  Removals removed;
+  auto done = step(removed);
+  if (!removed.empty()) tell_(std::move(removed));
+  if (!done) abandon(done.error());
+  return done;
+}
+
+Result<void> Attempt::write(ByteView bytes) {
+  return run([&](Removals& removed) -> Result<void> {
+    if (auto written = draft_->write(written_, bytes, removed); !written) return written;
+    written_ += bytes.size();
+    if (written_ <= growth_->watermark()) return {};
+    if (auto counted = draft_->advance(written_, removed); !counted) return counted;
+    growth_->advance(written_);
+    return {};
+  });
+}
+
+Result<void> Attempt::advance(std::uint64_t n) {
+  return run([&](Removals& removed) -> Result<void> {
+    if (auto counted = draft_->advance(n, removed); !counted) return counted;
+    growth_->advance(n);
+    return {};
+  });
+}
+
+void Attempt::set_content_type(std::string content_type) {
+  growth_->set_content_type(content_type);
+  const std::lock_guard lock(mutex_);
+  details_.content_type = std::move(content_type);
+}
+
+Result<void> Attempt::seal(std::uint64_t size) {
+  HOTWELL_ASSERT(growth_->state() != Growing::State::sealed && "sealed twice");
+  return run([&](Removals& removed) -> Result<void> {
+    if (size < growth_->watermark())
+      return fail(Code::io, "a result was sealed shorter than what had been announced as final");
+    if (auto finished = draft_->finish(size, removed); !finished) return finished;
+    Details details;
+    {
+      const std::lock_guard lock(mutex_);
+      details = details_;
+    }
+    auto object = commit_(*draft_, std::move(details));
+    if (!object) return std::unexpected(object.error());
+    {
+      const std::lock_guard lock(mutex_);
+      sealed_ = std::move(*object);
+    }
+    draft_.reset();
+    growth_->seal(size);
+    return {};
+  });
+}
+
+void Attempt::abandon(Error error) {
+  if (!draft_) return;
+  draft_.reset();
+  growth_->abandon(std::move(error));
+}
+
+Object Attempt::object() const {
+  const std::lock_guard lock(mutex_);
+  if (growth_->state() == Growing::State::sealed || sealed_.description()) return sealed_;
+  return Description::object(describe(details_), level_, growth_);
+}
+
+}  // namespace hotwell::cache

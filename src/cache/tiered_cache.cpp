@@ -1,0 +1,551 @@
+#include "cache/tiered_cache.hpp"
+
+#include <csignal>
+#include <future>
+#include <unordered_set>
+
+#include <fmt/format.h>
+#include <pthread.h>
+#include <boost/asio/post.hpp>
+
+#include "base/assert.hpp"
+#include "base/digest.hpp"
+#include "cache/attempt.hpp"
+#include "cache/directory.hpp"
+#include "cache/reader.hpp"
+
+namespace hotwell {
+
+using namespace cache;
+
+namespace {
+
+constexpr std::size_t longest_key = 4096;
+constexpr std::chrono::seconds sweep_every{1};
+
+Result<void> check_key(std::string_view key) {
+  if (key.empty()) return fail(Code::invalid_argument, "a cache key must not be empty");
+  if (key.size() > longest_key)
+    return fail(Code::invalid_argument,
+                fmt::format("a cache key may be {} bytes long, this one is {}", longest_key, key.size()));
+  return {};
+}
+
+/// Of the keys that users may write.
+Result<void> check_user_key(std::string_view key) {
+  if (auto good = check_key(key); !good) return good;
+  if (key.starts_with(result_key_prefix))
+    return fail(Code::invalid_argument,
+                fmt::format("keys that begin with \"{}\" are kept for results of jobs", result_key_prefix));
+  return {};
+}
+
+WallTime after(WallTime now, Duration ttl) {
+  const auto longest = WallTime::max() - now;
+  const auto span = std::chrono::duration_cast<WallTime::duration>(ttl);
+  return span >= longest ? WallTime::max() : now + span;
+}
+
+Details details_of(const Object& object) {
+  return {.key = std::string(object.key),
+          .generation = object.generation,
+          .content_type = std::string(object.content_type),
+          .type = std::string(object.type),
+          .metadata = object.metadata.map(),
+          .created = object.created,
+          .expires = object.expires};
+}
+
+/// Starts a thread that takes no signals: they are the host program's.
+std::thread quiet_thread(const char* name, std::function<void()> run) {
+  sigset_t all;
+  sigset_t before;
+  sigfillset(&all);
+  pthread_sigmask(SIG_SETMASK, &all, &before);
+  std::thread thread(std::move(run));
+  pthread_sigmask(SIG_SETMASK, &before, nullptr);
+  pthread_setname_np(thread.native_handle(), name);
+  return thread;
+}
+
+}  // namespace
+
+Cache::Impl::Impl(CacheOptions options, const host::Clock& clock, host::Disk& disk)
+    : options_(std::move(options)),
+      clock_(clock),
+      disk_(disk),
+      max_age_(options_.max_age.count()),
+      promote_after_(options_.promote_after),
+      stream_over_(options_.stream_over.count) {}
+
+Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options, const host::Clock& clock,
+                                                       host::Disk& disk) {
+  if (!options.directory.empty()) {
+    std::error_code error;
+    options.directory = std::filesystem::absolute(options.directory, error);
+    if (error) return system_fail(error.value(), "finding the cache's directory");
+  }
+  if (options.max_age <= Duration::zero())
+    return fail(Code::invalid_argument, "cache max_age: expected more than zero");
+  auto impl = std::unique_ptr<Impl>(new Impl(std::move(options), clock, disk));
+  if (auto started = impl->start(); !started) return std::unexpected(started.error());
+  return impl;
+}
+
+Result<void> Cache::Impl::start() {
+  auto policy = make_policy(options_.policy);
+  if (!policy) return std::unexpected(policy.error());
+  memory_ = std::make_unique<MemoryTier>(options_.memory_limit, std::move(*policy));
+  if (!options_.directory.empty()) {
+    auto claim = claim_directory(disk_, options_.directory);
+    if (!claim) return std::unexpected(claim.error());
+    claim_ = std::move(*claim);
+    auto stream = StreamTier::open(
+        disk_,
+        {.directory = stream_directory(options_.directory),
+         .limit = options_.disk_limit,
+         .large_over = options_.stream_over,
+         .large_limit = options_.stream_limit,
+         .used_above = [this](std::string_view key) { return memory_->generation(key, clock_.wall()).has_value(); }},
+        clock_.wall());
+    if (!stream) return std::unexpected(stream.error());
+    stream_ = std::move(*stream);
+    last_generation_ = stream_->recovery().last_generation;
+  }
+  sweep_later();
+  thread_ = quiet_thread("hotwell-cache", [this] { background_.run(); });
+  return {};
+}
+
+Cache::Impl::~Impl() {
+  if (!thread_.joinable()) return;
+  // Look-ups that wait are answered first; then nothing is left to run.
+  boost::asio::post(background_, [this] {
+    next_sweep_.cancel();
+    working_.reset();
+  });
+  thread_.join();
+}
+
+Result<void> Cache::Impl::set(std::string_view key, ByteView bytes, SetOptions options) {
+  if (auto good = check_user_key(key); !good) return good;
+  auto details = describe(key, std::move(options));
+  const bool small = fits_memory(bytes.size());
+  std::optional<Buffer> copy;
+  if (small) copy = Buffer::copy_of(bytes);
+
+  Removals removed;
+  const auto store = [&]() -> Result<Object> {
+    if (!stream_) {
+      const std::lock_guard lock(stripe(key));
+      return memory_->put(std::move(details), *copy, removed);
+    }
+    auto draft = stream_->draft(key, details.generation, removed);
+    if (!draft) return std::unexpected(draft.error());
+    if (auto written = (*draft)->write(0, bytes, removed); !written) return std::unexpected(written.error());
+    if (auto finished = (*draft)->finish(bytes.size(), removed); !finished) return std::unexpected(finished.error());
+    const std::lock_guard lock(stripe(key));
+    auto object = stream_->commit(**draft, details, removed);
+    if (!object) return object;
+    if (auto kept = keep_in_memory(details, copy, removed)) return *kept;
+    return object;
+  };
+  auto object = store();
+  tell(removed);
+  if (!object) return std::unexpected(object.error());
+  tell_set(*object);
+  return {};
+}
+
+std::optional<Object> Cache::Impl::try_get(std::string_view key) {
+  auto object = memory_->try_find(key, clock_.wall(), Count::no);
+  if (!object) return std::nullopt;
+  total_.hit();
+  if (events_.any<CacheHit>()) events_.publish(CacheHit{std::string(key), Level::memory, {*object->size()}});
+  return object;
+}
+
+Result<std::optional<Object>> Cache::Impl::get(std::string_view key) { return find(key, Check::whole, Asker::first); }
+
+Result<std::optional<Object>> Cache::Impl::lookup(std::string_view key) {
+  return find(key, Check::later, Asker::first);
+}
+
+Result<std::optional<Object>> Cache::Impl::look_again(std::string_view key) {
+  return find(key, Check::later, Asker::again);
+}
+
+Result<std::optional<Object>> Cache::Impl::find(std::string_view key, Check check, Asker asker) {
+  const auto now = clock_.wall();
+  const FindOptions options{check, asker == Asker::first ? Count::yes : Count::no};
+  Removals removed;
+  auto found = memory_->find(key, now, options, removed);
+  if (found && !*found && stream_) {
+    found = stream_->find(key, now, options, removed);
+    if (found && *found && (*found)->hits > promote_after_.load(std::memory_order_relaxed))
+      promote((*found)->object, removed);
+  }
+  tell(removed);
+  if (!found) return std::unexpected(found.error());
+  if (!*found) {
+    if (asker == Asker::first) {
+      total_.miss();
+      if (events_.any<CacheMiss>()) events_.publish(CacheMiss{std::string(key)});
+    }
+    return std::nullopt;
+  }
+  auto& object = (*found)->object;
+  if (asker == Asker::first) {
+    total_.hit();
+    if (events_.any<CacheHit>()) events_.publish(CacheHit{std::string(key), object.level, {*object.size()}});
+  }
+  return std::move(object);
+}
+
+void Cache::Impl::promote(const Object& object, Removals& removed) {
+  const auto size = *object.size();
+  if (!fits_memory(size) || !object.description()->verify(0, size)) return;
+  auto bytes = read_all(object.body);
+  if (!bytes) return;
+  {
+    const std::lock_guard lock(stripe(object.key));
+    const auto now = clock_.wall();
+    // Deleted or replaced since it was found: memory must not bring it back.
+    if (stream_->generation(object.key, now) != object.generation) return;
+    if (memory_->generation(object.key, now)) return;
+    if (!memory_->put(details_of(object), *bytes, removed)) return;
+  }
+  stream_->forget_hits(object.key);
+  if (events_.any<CachePromotion>())
+    events_.publish(CachePromotion{std::string(object.key), Level::stream, Level::memory, {size}});
+}
+
+Result<void> Cache::Impl::verify(const Object& object, std::uint64_t offset, std::uint64_t length) {
+  HOTWELL_ASSERT(object.description() != nullptr);
+  auto good = object.description()->verify(offset, length);
+  if (!good && stream_ && !object.key.empty()) {
+    Removals removed;
+    stream_->drop_damaged(object.key, object.generation, removed);
+    tell(removed);
+  }
+  return good;
+}
+
+Result<bool> Cache::Impl::erase(std::string_view key) {
+  if (auto good = check_key(key); !good) return std::unexpected(good.error());
+  const auto now = clock_.wall();
+  Removals removed;
+  bool was_there = false;
+  {
+    const std::lock_guard lock(stripe(key));
+    // The disk first: if it cannot, nothing has changed.
+    if (stream_) {
+      auto erased = stream_->erase(key, now, removed);
+      if (!erased) return erased;
+      was_there = *erased;
+    }
+    was_there |= memory_->erase(key, now, removed).value();
+  }
+  if (was_there && events_.any<CacheDelete>()) events_.publish(CacheDelete{std::string(key)});
+  return was_there;
+}
+
+Result<void> Cache::Impl::clear() {
+  Removals removed;
+  Result<void> cleared;
+  {
+    std::array<std::unique_lock<std::mutex>, std::tuple_size_v<decltype(stripes_)>> locks;
+    for (std::size_t i = 0; i < stripes_.size(); ++i) locks.at(i) = std::unique_lock(stripes_.at(i));
+    if (stream_) cleared = stream_->clear(removed);
+    // Where the disk kept some, memory still lets go of all: what is left is found there.
+    (void)memory_->clear(removed);
+  }
+  if (events_.any<CacheDelete>()) {
+    std::unordered_set<std::string_view> told;
+    for (const auto& one : removed)
+      if (told.insert(one.key).second) events_.publish(CacheDelete{one.key});
+  }
+  return cleared;
+}
+
+bool Cache::Impl::contains(std::string_view key) const {
+  const auto now = clock_.wall();
+  return memory_->generation(key, now) || (stream_ && stream_->generation(key, now));
+}
+
+Result<bool> Cache::Impl::touch(std::string_view key, Duration ttl) {
+  if (auto good = check_key(key); !good) return std::unexpected(good.error());
+  const auto now = clock_.wall();
+  const auto expires = after(now, ttl);
+  const std::lock_guard lock(stripe(key));
+  bool was_there = false;
+  if (stream_) {
+    auto touched = stream_->touch(key, now, expires);
+    if (!touched) return touched;
+    was_there = *touched;
+  }
+  return memory_->touch(key, now, expires).value() || was_there;
+}
+
+void Cache::Impl::for_each(const std::function<bool(const Object&)>& visit) const {
+  bool more = true;
+  const auto watched = [&](const Object& object) { return more = visit(object); };
+  memory_->for_each(clock_.wall(), watched);
+  if (more && stream_) stream_->for_each(clock_.wall(), watched);
+}
+
+Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin(std::string_view key, SetOptions options) {
+  if (auto good = check_user_key(key); !good) return std::unexpected(good.error());
+  return begin_at(key, std::move(options));
+}
+
+Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_result(std::string_view key, SetOptions options) {
+  HOTWELL_ASSERT(key.starts_with(result_key_prefix));
+  if (auto good = check_key(key); !good) return std::unexpected(good.error());
+  return begin_at(key, std::move(options));
+}
+
+Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_private(SetOptions options) {
+  return begin_at({}, std::move(options));
+}
+
+Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_at(std::string_view key, SetOptions options) {
+  auto details = describe(key, std::move(options));
+  const auto telling = [this](Removals&& removed) { tell(removed); };
+  if (!stream_) {
+    auto draft = MemoryDraft::make(*memory_);
+    if (!draft) return std::unexpected(draft.error());
+    return std::make_unique<Attempt>(
+        std::move(*draft), std::move(details), Level::memory,
+        [this](Draft& finished, Details last) {
+          return commit_memory(static_cast<MemoryDraft&>(finished), std::move(last));
+        },
+        telling);
+  }
+  Removals removed;
+  auto draft = stream_->draft(key, details.generation, removed);
+  tell(removed);
+  if (!draft) return std::unexpected(draft.error());
+  return std::make_unique<Attempt>(
+      std::move(*draft), std::move(details), Level::stream,
+      [this](Draft& finished, Details last) {
+        return commit_file(static_cast<StreamDraft&>(finished), std::move(last));
+      },
+      telling);
+}
+
+Result<Object> Cache::Impl::commit_file(StreamDraft& draft, Details details) {
+  Removals removed;
+  const auto store = [&]() -> Result<Object> {
+    if (details.key.empty()) return stream_->commit(draft, std::move(details), removed);
+    std::optional<Buffer> copy;
+    if (fits_memory(draft.size())) {
+      auto bytes = read_all(FileSlice{draft.file(), 0, draft.size()});
+      if (!bytes) return std::unexpected(bytes.error());
+      copy = std::move(*bytes);
+    }
+    const std::lock_guard lock(stripe(details.key));
+    auto object = stream_->commit(draft, details, removed);
+    if (!object) return object;
+    if (auto kept = keep_in_memory(details, copy, removed)) return *kept;
+    return object;
+  };
+  auto object = store();
+  tell(removed);
+  if (object) tell_set(*object);
+  return object;
+}
+
+Result<Object> Cache::Impl::commit_memory(MemoryDraft& draft, Details details) {
+  auto bytes = draft.take();
+  if (!bytes) return std::unexpected(bytes.error());
+  Removals removed;
+  const auto store = [&]() -> Result<Object> {
+    if (details.key.empty()) return memory_->hold(std::move(details), *bytes, removed);
+    const std::lock_guard lock(stripe(details.key));
+    return memory_->put(std::move(details), *bytes, removed);
+  };
+  auto object = store();
+  tell(removed);
+  if (object) tell_set(*object);
+  return object;
+}
+
+std::optional<Object> Cache::Impl::keep_in_memory(const Details& details, const std::optional<Buffer>& bytes,
+                                                  Removals& removed) {
+  if (bytes)
+    if (auto kept = memory_->put(details, *bytes, removed)) return *kept;
+  // No room, or too large: whatever memory has of the key is of an older generation.
+  (void)memory_->erase(details.key, clock_.wall(), removed);
+  return std::nullopt;
+}
+
+Result<Object> Cache::Impl::get_or_compute(std::string_view key, const std::function<Result<void>(Sink&)>& compute,
+                                           SetOptions options) {
+  if (auto good = check_user_key(key); !good) return std::unexpected(good.error());
+  if (auto there = get(key); !there || *there) {
+    if (!there) return std::unexpected(there.error());
+    return std::move(**there);
+  }
+  const auto ended = std::make_shared<std::promise<Result<Object>>>();
+  auto end = ended->get_future();
+  const auto joined = flights_.join(
+      key, {.on_growing = {}, .on_end = [ended](const Result<Object>& result) { ended->set_value(result); }});
+  if (!joined.leader) return end.get();
+
+  const auto run = [&]() -> Result<Object> {
+    // The flight before this one may have ended since the first look.
+    if (auto there = find(key, Check::whole, Asker::again); there && *there) return std::move(**there);
+    auto writer = begin_at(key, std::move(options));
+    if (!writer) return std::unexpected(writer.error());
+    joined.flight->publish((*writer)->growing());
+    if (auto computed = compute(**writer); !computed) {
+      (*writer)->abandon(computed.error());
+      return std::unexpected(computed.error());
+    }
+    const auto growing = (*writer)->growing();
+    if (growing->state() == Growing::State::growing)
+      if (auto sealed = (*writer)->seal(growing->watermark()); !sealed) return std::unexpected(sealed.error());
+    if (growing->state() == Growing::State::abandoned) return std::unexpected(growing->error());
+    return (*writer)->object();
+  };
+  try {
+    joined.flight->complete(run());
+  } catch (const std::exception& thrown) {
+    joined.flight->complete(fail(Code::failed, fmt::format("the computation threw: {}", thrown.what())));
+  } catch (...) {
+    joined.flight->complete(fail(Code::failed, "the computation threw something that is no std::exception"));
+  }
+  return end.get();
+}
+
+CacheStats Cache::Impl::stats() const {
+  CacheStats stats;
+  stats.memory = memory_->stats();
+  if (stream_) stats.stream = stream_->stats();
+  auto& total = stats.total;
+  total.entries = stats.memory.entries + stats.stream.entries;
+  total.size = stats.memory.size + stats.stream.size;
+  const auto limit = options_.memory_limit.count + (stream_ ? options_.disk_limit.count : 0);
+  if (limit != 0) total.utilization = static_cast<double>(total.size.count) / static_cast<double>(limit);
+  total_.read(total);
+  return stats;
+}
+
+void Cache::Impl::register_knobs(Knobs& knobs) {
+  constexpr double tebibyte = 1ULL << 40;
+  const auto limit_knob = [&](std::string name, std::string description, Bytes now, Tier& tier) {
+    const auto value = static_cast<double>(now.count);
+    knobs.add({.name = std::move(name),
+               .description = std::move(description),
+               .unit = "bytes",
+               .min = 0,
+               .max = std::max(1024 * tebibyte, value),
+               .value = value},
+              [this, &tier](double bytes) -> Result<void> {
+                Removals removed;
+                tier.set_limit({static_cast<std::uint64_t>(bytes)}, removed);
+                tell(removed);
+                return {};
+              });
+  };
+  limit_knob("cache.memory_limit", "What the memory tier may take", options_.memory_limit, *memory_);
+  if (stream_) limit_knob("cache.disk_limit", "What objects on disk may take", options_.disk_limit, *stream_);
+  const double promote_after = options_.promote_after;
+  knobs.add({.name = "cache.promote_after",
+             .description = "More hits than this on disk bring an object into memory",
+             .min = 0,
+             .max = std::max(1e6, promote_after),
+             .value = promote_after},
+            [this](double hits) -> Result<void> {
+              promote_after_ = static_cast<unsigned>(hits);
+              return {};
+            });
+  const double max_age = std::chrono::duration<double>(options_.max_age).count();
+  knobs.add({.name = "cache.max_age",
+             .description = "How long entries live that name no time of their own",
+             .unit = "seconds",
+             .min = std::min(1.0, max_age),
+             .max = std::max(86400.0 * 3650, max_age),
+             .value = max_age},
+            [this](double seconds) -> Result<void> {
+              max_age_ = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)).count();
+              return {};
+            });
+}
+
+void Cache::Impl::sweep() {
+  Removals removed;
+  memory_->sweep(clock_.wall(), removed);
+  if (stream_) stream_->sweep(clock_.wall(), removed);
+  tell(removed);
+}
+
+Recovery Cache::Impl::recovery() const { return stream_ ? stream_->recovery() : Recovery{}; }
+
+Details Cache::Impl::describe(std::string_view key, SetOptions options) {
+  const auto now = clock_.wall();
+  const auto ttl = options.ttl.value_or(Duration{max_age_.load(std::memory_order_relaxed)});
+  return {.key = std::string(key),
+          .generation = next_generation(),
+          .content_type = std::move(options.content_type),
+          .type = std::move(options.type),
+          .metadata = std::move(options.metadata),
+          .created = now,
+          .expires = after(now, ttl)};
+}
+
+std::uint64_t Cache::Impl::next_generation() {
+  // Above all that were found on disk, and above those of earlier runs that were deleted since: so it follows the time.
+  const auto now = static_cast<std::uint64_t>(clock_.wall().time_since_epoch().count());
+  auto last = last_generation_.load();
+  std::uint64_t next = 0;
+  do next = std::max(last + 1, now);
+  while (!last_generation_.compare_exchange_weak(last, next));
+  return next;
+}
+
+bool Cache::Impl::fits_memory(std::uint64_t size) const {
+  return !stream_ || size <= stream_over_.load(std::memory_order_relaxed);
+}
+
+std::mutex& Cache::Impl::stripe(std::string_view key) { return stripes_.at(base::xxh3_64(key) % stripes_.size()); }
+
+void Cache::Impl::tell(const Removals& removed) {
+  for (const auto& one : removed) {
+    switch (one.cause) {
+      case Cause::replaced:
+      case Cause::erased: break;  // told by whoever did it
+      case Cause::expired:
+        if (events_.any<CacheExpiry>()) events_.publish(CacheExpiry{one.key, one.level, {one.size}});
+        break;
+      case Cause::capacity:
+        if (one.level == Level::memory && stream_ && (events_.any<CacheDemotion>() || events_.any<CacheEviction>()) &&
+            stream_->generation(one.key, clock_.wall()) == one.generation) {
+          events_.publish(CacheDemotion{one.key, Level::memory, Level::stream, {one.size}});
+          break;
+        }
+        [[fallthrough]];
+      case Cause::damaged:
+        if (events_.any<CacheEviction>())
+          events_.publish(CacheEviction{one.key, one.level, {one.size}, std::string(to_string(one.cause))});
+        break;
+    }
+  }
+}
+
+void Cache::Impl::tell_set(const Object& object) {
+  if (!object.key.empty() && events_.any<CacheSet>())
+    events_.publish(CacheSet{std::string(object.key), object.level, {*object.size()}});
+}
+
+void Cache::Impl::sweep_later() {
+  next_sweep_.expires_after(sweep_every);
+  next_sweep_.async_wait([this](boost::system::error_code stopped) {
+    if (stopped) return;
+    sweep();
+    sweep_later();
+  });
+}
+
+}  // namespace hotwell
