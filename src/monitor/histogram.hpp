@@ -1,0 +1,171 @@
+/// Mergeable histograms of durations with a bounded relative error.
+///
+/// Values below 256 ns have a bucket each; from there every power of two is cut into 128 equal parts, so that a
+/// bucket is at most 1/128 of its values wide and its middle is at most 0.4 % away from any of them. Buckets are the
+/// same in every histogram: merging and subtracting are sums and differences of counts, and lose nothing.
+/// Source: HdrHistogram's bucket layout (G. Tene); OpenTelemetry's base-2 exponential histogram.
+#pragma once
+
+#include <array>
+#include <bit>
+#include <cmath>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <vector>
+
+#include <hotwell/units.hpp>
+
+#include "base/assert.hpp"
+
+namespace hotwell::monitor {
+
+/// The one bucket layout. Units: nanoseconds.
+struct Buckets {
+  static constexpr unsigned part_bits = 7;
+  static constexpr unsigned limit_bits = 44;  ///< values from 2^44 ns (4.9 h) up share the last bucket
+  static constexpr std::size_t block_size = std::size_t{1} << part_bits;  ///< buckets of one power of two
+  static constexpr std::size_t block_count = limit_bits - part_bits + 1;
+  static constexpr std::size_t count = block_count * block_size;
+  static constexpr std::uint64_t limit = std::uint64_t{1} << limit_bits;
+
+  [[nodiscard]] static constexpr std::size_t index(std::uint64_t value) noexcept {
+    if (value >= limit) return count - 1;
+    if (value < 2 * block_size) return static_cast<std::size_t>(value);
+    const auto shift = static_cast<unsigned>(std::bit_width(value)) - 1 - part_bits;
+    return (static_cast<std::size_t>(shift) << part_bits) + static_cast<std::size_t>(value >> shift);
+  }
+  /// The bucket's smallest value.
+  [[nodiscard]] static constexpr std::uint64_t low(std::size_t index) noexcept {
+    if (index < 2 * block_size) return index;
+    const auto shift = static_cast<unsigned>(index >> part_bits) - 1;
+    return static_cast<std::uint64_t>(index - (static_cast<std::size_t>(shift) << part_bits)) << shift;
+  }
+  /// The bucket's largest value.
+  [[nodiscard]] static constexpr std::uint64_t high(std::size_t index) noexcept {
+    return index + 1 < count ? low(index + 1) - 1 : limit - 1;
+  }
+  [[nodiscard]] static constexpr std::uint64_t middle(std::size_t index) noexcept {
+    return low(index) + (high(index) - low(index)) / 2;
+  }
+};
+
+/// Counts by bucket; powers of two that nothing fell into take no memory.
+class Histogram {
+ public:
+  using Block = std::array<std::uint64_t, Buckets::block_size>;
+
+  void add(std::uint64_t value, std::uint64_t times = 1) { add_to(Buckets::index(value), times); }
+  void add_to(std::size_t index, std::uint64_t times) {
+    if (times == 0) return;
+    block(index >> Buckets::part_bits)[index % Buckets::block_size] += times;
+    total_ += times;
+  }
+  void merge(const Histogram& other) {
+    other.for_each([this](std::size_t index, std::uint64_t times) { add_to(index, times); });
+  }
+  /// Precondition: no bucket of `earlier` holds more than this one's.
+  void subtract(const Histogram& earlier) {
+    earlier.for_each([this](std::size_t index, std::uint64_t times) {
+      auto& count = block(index >> Buckets::part_bits)[index % Buckets::block_size];
+      HOTWELL_ASSERT(count >= times);
+      count -= times;
+      total_ -= times;
+    });
+  }
+
+  [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
+  [[nodiscard]] std::uint64_t count(std::size_t index) const noexcept {
+    const auto& found = blocks_[index >> Buckets::part_bits];
+    return found ? (*found)[index % Buckets::block_size] : 0;
+  }
+  /// The value that a part `q` of all values does not exceed, by nearest rank: the middle of the bucket that holds
+  /// the value of exactly that rank; 0 when empty. Precondition: 0 <= q <= 1.
+  [[nodiscard]] std::uint64_t quantile(double q) const {
+    if (total_ == 0) return 0;
+    auto rank = static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(total_)));
+    if (rank == 0) rank = 1;
+    if (rank > total_) rank = total_;
+    for (std::size_t b = 0; b < Buckets::block_count; ++b) {
+      if (!blocks_[b]) continue;
+      for (std::size_t i = 0; i < Buckets::block_size; ++i) {
+        const auto times = (*blocks_[b])[i];
+        if (times >= rank) return Buckets::middle(b * Buckets::block_size + i);
+        rank -= times;
+      }
+    }
+    return 0;  // unreachable: the counts sum up to total_
+  }
+  /// How many values lie in buckets that end at or below `value`.
+  [[nodiscard]] std::uint64_t count_up_to(std::uint64_t value) const {
+    std::uint64_t sum = 0;
+    for_each([&](std::size_t index, std::uint64_t times) { sum += Buckets::high(index) <= value ? times : 0; });
+    return sum;
+  }
+  /// Calls visit(index, count) for every bucket that is not empty, in ascending order.
+  template <class F>
+  void for_each(F visit) const {
+    for (std::size_t b = 0; b < Buckets::block_count; ++b) {
+      if (!blocks_[b]) continue;
+      for (std::size_t i = 0; i < Buckets::block_size; ++i)
+        if (const auto times = (*blocks_[b])[i]; times != 0) visit(b * Buckets::block_size + i, times);
+    }
+  }
+  void clear() {
+    for (auto& found : blocks_) found.reset();
+    total_ = 0;
+  }
+
+ private:
+  Block& block(std::size_t number) {
+    if (!blocks_[number]) blocks_[number] = std::make_unique<Block>();
+    return *blocks_[number];
+  }
+
+  std::array<std::unique_ptr<Block>, Buckets::block_count> blocks_;
+  std::uint64_t total_ = 0;
+};
+
+/// A histogram at rest: what changed in one second, two to four bytes a bucket (the distance to the bucket before
+/// and the count, as base-128 numbers).
+class PackedHistogram {
+ public:
+  PackedHistogram() = default;
+  explicit PackedHistogram(const Histogram& histogram) {
+    std::size_t next = 0;
+    histogram.for_each([&](std::size_t index, std::uint64_t times) {
+      put(index - next);
+      put(times);
+      next = index + 1;
+    });
+    bytes_.shrink_to_fit();
+  }
+
+  void merge_into(Histogram& histogram) const {
+    std::size_t next = 0;
+    for (std::size_t at = 0; at < bytes_.size();) {
+      const auto index = next + static_cast<std::size_t>(take(at));
+      histogram.add_to(index, take(at));
+      next = index + 1;
+    }
+  }
+  [[nodiscard]] std::size_t size_bytes() const noexcept { return bytes_.size(); }
+
+ private:
+  void put(std::uint64_t value) {
+    for (; value >= 0x80; value >>= 7) bytes_.push_back(static_cast<std::uint8_t>(value | 0x80));
+    bytes_.push_back(static_cast<std::uint8_t>(value));
+  }
+  std::uint64_t take(std::size_t& at) const {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0;; shift += 7) {
+      const std::uint8_t byte = bytes_[at++];
+      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
+      if ((byte & 0x80) == 0) return value;
+    }
+  }
+
+  std::vector<std::uint8_t> bytes_;
+};
+
+}  // namespace hotwell::monitor

@@ -1,0 +1,162 @@
+#include "monitor/prometheus.hpp"
+
+#include <algorithm>
+#include <array>
+#include <utility>
+
+#include "wire/exposition.hpp"
+
+namespace hotwell::monitor {
+namespace {
+
+using wire::Exposition;
+using Type = Exposition::Type;
+using Labels = Exposition::Labels;
+
+double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
+double seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
+
+constexpr std::array<std::pair<RequestOutcome, std::string_view>, outcome_count> outcomes{{
+    {RequestOutcome::ok, "ok"},
+    {RequestOutcome::client_error, "client_error"},
+    {RequestOutcome::failed, "failed"},
+}};
+
+void requests(const ExpositionInput& input, Exposition& to) {
+  to.family("hotwell_requests_total", Type::counter, "Finished requests by endpoint and outcome.");
+  for (const auto& [endpoint, reading] : input.since_start)
+    for (const auto& [outcome, name] : outcomes)
+      to.sample(reading.tally.of(outcome), {{"endpoint", endpoint}, {"outcome", name}});
+
+  // Edges lie on values that people ask for; a bucket counts what surely lies at or below its edge, so that what is
+  // within 0.8 % below an edge may be counted above it.
+  constexpr std::array<std::uint64_t, 14> edges{
+      100'000,     1'000'000,   2'500'000,   5'000'000,     10'000'000,    25'000'000,     50'000'000,
+      100'000'000, 250'000'000, 500'000'000, 1'000'000'000, 5'000'000'000, 30'000'000'000, 300'000'000'000};
+  to.family("hotwell_request_duration_seconds", Type::histogram, "How long requests took, by endpoint.");
+  for (const auto& [endpoint, reading] : input.since_start) {
+    std::array<Exposition::Bucket, edges.size()> buckets{};
+    for (std::size_t i = 0; i < edges.size(); ++i) buckets[i].up_to = seconds(edges[i]);
+    reading.histogram.for_each([&](std::size_t index, std::uint64_t times) {
+      const auto edge = std::lower_bound(edges.begin(), edges.end(), Buckets::high(index));
+      if (edge != edges.end()) buckets[static_cast<std::size_t>(edge - edges.begin())].count += times;
+    });
+    for (std::size_t i = 1; i < buckets.size(); ++i) buckets[i].count += buckets[i - 1].count;
+    to.histogram(buckets, seconds(reading.tally.sum), reading.histogram.total(), {{"endpoint", endpoint}});
+  }
+
+  std::uint64_t clamped = 0;
+  for (const auto& [endpoint, reading] : input.since_start) clamped += reading.tally.clamped;
+  to.single("hotwell_request_durations_clamped_total", Type::counter,
+            "Durations below zero or of 4.9 hours and more, which the histograms count in their outermost buckets.",
+            clamped);
+
+  const auto& window = input.metrics.requests;
+  to.single("hotwell_window_seconds", Type::gauge, "Length of the rolling window.", seconds(input.metrics.window));
+  to.single("hotwell_window_requests", Type::gauge, "Requests in the rolling window.", window.total);
+  to.single("hotwell_window_error_ratio", Type::gauge, "Failed part of the window's requests.", window.error_rate);
+  to.single("hotwell_window_requests_per_second", Type::gauge, "Requests a second in the window.", window.throughput);
+  to.family("hotwell_window_latency_seconds", Type::gauge,
+            "Latency in the rolling window: minimum, quantiles, maximum.");
+  const auto& latency = input.metrics.latency;
+  for (const auto& [point, value] :
+       {std::pair{"min", latency.min}, std::pair{"p50", latency.p50}, std::pair{"p95", latency.p95},
+        std::pair{"p99", latency.p99}, std::pair{"max", latency.max}})
+    to.sample(seconds(value), {{"point", point}});
+}
+
+void system(const ExpositionInput& input, Exposition& to) {
+  to.single("hotwell_cpu_utilization_ratio", Type::gauge, "Busy part of the processors that Hotwell may use.",
+            input.metrics.system.cpu);
+  to.single("hotwell_cpu_processors", Type::gauge, "Processors that Hotwell may use, by quota or affinity.",
+            input.system.processors);
+  to.single("hotwell_memory_utilization_ratio", Type::gauge, "Used part of the memory that Hotwell may use.",
+            input.metrics.system.memory);
+  to.single("hotwell_memory_used_bytes", Type::gauge, "Memory in use in the control group or the machine.",
+            input.system.memory_used);
+  to.single("hotwell_memory_limit_bytes", Type::gauge, "Memory of the control group or the machine.",
+            input.system.memory_limit);
+  to.single("hotwell_uptime_seconds", Type::gauge, "Time since the monitor was made.",
+            seconds(input.metrics.system.uptime));
+}
+
+void process(const ProcessReading& process, Exposition& to) {
+  to.single("hotwell_process_cpu_seconds_total", Type::counter, "Processor time that the engine's process has used.",
+            process.cpu_seconds);
+  to.single("hotwell_process_resident_memory_bytes", Type::gauge, "Resident memory of the engine's process.",
+            process.resident);
+  to.single("hotwell_process_virtual_memory_bytes", Type::gauge, "Address space of the engine's process.",
+            process.virtual_size);
+  to.single("hotwell_process_open_fds", Type::gauge, "Open descriptors of the engine's process.",
+            process.open_descriptors);
+  to.single("hotwell_process_max_fds", Type::gauge, "Most descriptors that the engine's process may open.",
+            process.max_descriptors);
+  to.single("hotwell_process_threads", Type::gauge, "Threads of the engine's process.", process.threads);
+  to.single("hotwell_process_start_time_seconds", Type::gauge, "When the engine's process began, since 1970.",
+            process.start_time);
+}
+
+void cache(const Metrics::Cache& cache, Exposition& to) {
+  const std::array<std::pair<std::string_view, const Metrics::Tier*>, 3> tiers{
+      {{"memory", &cache.memory}, {"disk", &cache.disk}, {"stream", &cache.stream}}};
+  const auto per_tier = [&](std::string_view name, Type type, std::string_view help, auto value) {
+    to.family(name, type, help);
+    for (const auto& [tier, numbers] : tiers) to.sample(value(*numbers), {{"tier", tier}});
+  };
+  per_tier("hotwell_cache_entries", Type::gauge, "Objects in a tier.", [](const auto& t) { return t.entries; });
+  per_tier("hotwell_cache_size_bytes", Type::gauge, "Bytes that a tier holds.",
+           [](const auto& t) { return t.size.count; });
+  per_tier("hotwell_cache_utilization_ratio", Type::gauge, "Part of a tier's limit that is in use.",
+           [](const auto& t) { return t.utilization; });
+  per_tier("hotwell_cache_hits_total", Type::counter, "Look-ups that a tier answered.",
+           [](const auto& t) { return t.hits; });
+  per_tier("hotwell_cache_misses_total", Type::counter, "Look-ups that a tier could not answer.",
+           [](const auto& t) { return t.misses; });
+  to.single("hotwell_cache_lookup_hits_total", Type::counter, "Look-ups that some tier answered.", cache.total.hits);
+  to.single("hotwell_cache_lookup_misses_total", Type::counter, "Look-ups that no tier could answer.",
+            cache.total.misses);
+}
+
+void pool(const Metrics& m, Exposition& to) {
+  to.family("hotwell_workers", Type::gauge, "Workers by state.");
+  to.sample(m.workers.idle, {{"state", "idle"}});
+  to.sample(m.workers.busy, {{"state", "busy"}});
+  to.single("hotwell_workers_max", Type::gauge, "Most workers at one time.", m.workers.max);
+  to.single("hotwell_workers_min", Type::gauge, "Workers that are kept warm.", m.workers.min);
+  to.single("hotwell_workers_utilization_ratio", Type::gauge, "Busy workers as a part of the most.",
+            m.workers.utilization);
+  to.family("hotwell_queue_jobs", Type::gauge, "Jobs that wait, by priority.");
+  to.sample(m.queue.by_priority.high, {{"priority", "high"}});
+  to.sample(m.queue.by_priority.normal, {{"priority", "normal"}});
+  to.sample(m.queue.by_priority.low, {{"priority", "low"}});
+  to.single("hotwell_jobs_accepted_total", Type::counter, "Jobs that the pool accepted.", m.jobs.total);
+  to.family("hotwell_jobs_ended_total", Type::counter, "Jobs that ended, by how.");
+  to.sample(m.jobs.completed, {{"end", "completed"}});
+  to.sample(m.jobs.failed, {{"end", "failed"}});
+  to.sample(m.jobs.cancelled, {{"end", "cancelled"}});
+  to.single("hotwell_job_retries_total", Type::counter, "Attempts beyond a job's first.", m.jobs.retried);
+  to.single("hotwell_job_execution_average_seconds", Type::gauge, "Mean run time of completed jobs since the start.",
+            seconds(m.performance.avg_execution_time));
+  to.single("hotwell_worker_reuses_total", Type::counter, "Jobs that began on a worker that had done one before.",
+            m.performance.worker_reuses);
+}
+
+}  // namespace
+
+std::string to_prometheus(const ExpositionInput& input) {
+  Exposition to;
+  to.family("hotwell_build_info", Type::gauge, "The program's version; always 1.");
+  to.sample(1, {{"version", HOTWELL_VERSION}});
+  requests(input, to);
+  system(input, to);
+  cache(input.metrics.cache, to);
+  pool(input.metrics, to);
+  to.family("hotwell_alert_active", Type::gauge, "1 while an alert of a type is active.");
+  const auto& active = input.metrics.alerts.active;
+  for (const std::string& type : input.alert_types)
+    to.sample(std::find(active.begin(), active.end(), type) == active.end() ? 0 : 1, {{"type", type}});
+  process(input.process, to);
+  return std::move(to).take();
+}
+
+}  // namespace hotwell::monitor
