@@ -24,10 +24,22 @@ using Params = std::map<std::string, ParamValue>;
 
 /// What a job reads. Paths lie under a media root; an upload is a file that the engine owns; a stored object is
 /// named by its key; a handle is a file that the caller opened itself.
-struct InputPath { std::string path; };
-struct InputObject { std::string key; };
-struct InputUpload { std::shared_ptr<const FileHandle> file{}; std::uint64_t size = 0; std::string sha256{}; std::string name{}; };
-struct InputHandle { std::shared_ptr<const FileHandle> file{}; std::string name{}; };
+struct InputPath {
+  std::string path;
+};
+struct InputObject {
+  std::string key;
+};
+struct InputUpload {
+  std::shared_ptr<const FileHandle> file{};
+  std::uint64_t size = 0;
+  std::string sha256{};
+  std::string name{};
+};
+struct InputHandle {
+  std::shared_ptr<const FileHandle> file{};
+  std::string name{};
+};
 using Input = std::variant<std::monostate, InputPath, InputObject, InputUpload, InputHandle>;
 /// "cache:KEY" or a path; empty is no input.
 [[nodiscard]] Input parse_input(std::string_view text);
@@ -101,14 +113,15 @@ class Waiting {
   virtual ~Waiting() = default;
 };
 
-/// Ownership: owns its parts and the data directory; every Waiting must be gone before it. Threads: any. Callbacks run on
-/// the engine's thread (the pool's), or on the caller's before the call returns; they must not block, and blocking
+/// Ownership: owns its parts and the data directory; every Waiting must be gone before it. Threads: any. Callbacks run
+/// on the engine's thread (the pool's), or on the caller's before the call returns; they must not block, and blocking
 /// members must not be called from them.
 class Engine {
  public:
   /// Errors: as open(), thrown as Failure.
   explicit Engine(Config config);
-  /// Errors: invalid_argument (configuration), unavailable (data directory held by another, spawner missing), denied, io.
+  /// Errors: invalid_argument (configuration), unavailable (data directory held by another, spawner missing), denied,
+  /// io.
   [[nodiscard]] static Result<std::unique_ptr<Engine>> open(Config config);
   ~Engine();
   Engine(const Engine&) = delete;
@@ -127,15 +140,16 @@ class Engine {
   /// Gives a job up: it ends as cancelled at once, its work stops unless somebody else waits for the same result. A job
   /// that has ended is left as it is. Errors: not_found.
   Result<JobRecord> cancel(std::string_view job_id);
-  /// Runs a job that failed, died or was cancelled once more, under its id. Errors: as submit; invalid_argument for a job
-  /// in any other state; result_gone if its upload is no longer there.
+  /// Runs a job that failed, died or was cancelled once more, under its id. Errors: as submit; invalid_argument for a
+  /// job in any other state; result_gone if its upload is no longer there.
   void retry(std::string_view job_id, std::function<void(Result<JobRecord>)> accepted);
   /// The bytes of a job's result, possibly still growing. Errors: not_found; result_gone; the job's own error.
   void result(std::string_view job_id, std::function<void(Result<Fetched>)> done);
   [[nodiscard]] Result<Object> result(std::string_view job_id);
 
   /// The result itself: cached, or computed now; makes no job record. `done` is called when headers can be sent: the
-  /// object is whole, or its first bytes are final. Keep the returned wait as long as somebody still reads a growing body.
+  /// object is whole, or its first bytes are final. Keep the returned wait as long as somebody still reads a growing
+  /// body.
   [[nodiscard]] std::shared_ptr<Waiting> fetch(JobRequest request, std::function<void(Result<Fetched>)> done);
 
   /// Receives an upload of unknown length into a file of its own. Errors: too_large, disk_full, io.
