@@ -1,0 +1,154 @@
+#include "server/body_sender.hpp"
+
+#include <algorithm>
+#include <array>
+#include <cerrno>
+
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include <fmt/format.h>
+
+#include "base/assert.hpp"
+
+namespace hotwell::server {
+namespace {
+
+bool in_memory(const Part& part) { return !std::holds_alternative<FilePart>(part); }
+
+ByteView memory_of(const Part& part) {
+  if (const auto* text = std::get_if<std::string>(&part)) return ByteView(*text);
+  return std::get<Buffer>(part).view();
+}
+
+}  // namespace
+
+void BodySender::start(std::string head, Answer answer, Send what) {
+  head_ = std::move(head);
+  parts_.clear();
+  follow_.reset();
+  if (what == Send::all) {
+    parts_ = std::move(answer.parts);
+    follow_ = std::move(answer.follow);
+  }
+  chunk_.clear();
+  index_ = 0;
+  offset_ = verified_ = followed_ = sent_ = 0;
+  ended_ = false;
+}
+
+BodySender::Step BodySender::step(int socket) {
+  // The head, then the parts: index_ 0 is the head.
+  if (index_ <= parts_.size()) {
+    if (index_ > 0)
+      if (auto* file = std::get_if<FilePart>(&parts_[index_ - 1])) return send_file(socket, *file);
+    return send_memory(socket);
+  }
+  if (!follow_) return Step::done;
+  if (offset_ == chunk_.size()) {
+    if (ended_) return Step::done;
+    if (const auto next = next_chunk(); next != Step::yielded) return next;
+  }
+  const auto sent = ::send(socket, chunk_.data() + offset_, chunk_.size() - offset_, MSG_NOSIGNAL | MSG_DONTWAIT);
+  if (sent < 0) return errno == EAGAIN || errno == EINTR ? Step::blocked : Step::broken;
+  offset_ += static_cast<std::uint64_t>(sent);
+  sent_ += static_cast<std::uint64_t>(sent);
+  return ended_ && offset_ == chunk_.size() ? Step::done : Step::yielded;
+}
+
+BodySender::Step BodySender::send_memory(int socket) {
+  std::array<iovec, 16> pieces;
+  std::size_t count = 0;
+  std::size_t wanted = 0;
+  std::size_t end = index_;
+  const auto add = [&](ByteView bytes) {
+    const auto skip = end == index_ ? offset_ : 0;
+    // sendmsg does not write through iov_base.
+    pieces[count++] = {const_cast<std::byte*>(bytes.data()) + skip, bytes.size() - skip};
+    wanted += bytes.size() - skip;
+    ++end;
+  };
+  if (index_ == 0) add(ByteView(head_));
+  while (end <= parts_.size() && count < pieces.size() && wanted < max_step && in_memory(parts_[end - 1]))
+    add(memory_of(parts_[end - 1]));
+  const bool more = end <= parts_.size() || (follow_ && follow_->watermark() > 0);
+  msghdr message{};
+  message.msg_iov = pieces.data();
+  message.msg_iovlen = count;
+  auto sent = ::sendmsg(socket, &message, MSG_NOSIGNAL | MSG_DONTWAIT | (more ? MSG_MORE : 0));
+  if (sent < 0) return errno == EAGAIN || errno == EINTR ? Step::blocked : Step::broken;
+  sent_ += static_cast<std::uint64_t>(sent);
+  auto left = static_cast<std::size_t>(sent);
+  for (std::size_t i = 0; i < count && left >= pieces[i].iov_len; ++i) {
+    left -= pieces[i].iov_len;
+    ++index_;
+    offset_ = 0;
+  }
+  offset_ += left;
+  if (index_ < end) return Step::blocked;
+  return index_ > parts_.size() && !follow_ ? Step::done : Step::yielded;
+}
+
+BodySender::Step BodySender::send_file(int socket, FilePart& file) {
+  const auto left = file.length - offset_;
+  auto wanted = std::min(left, max_step);
+  if (file.content_begins) {
+    if (verified_ <= offset_ && left > 0) return Step::unverified;
+    wanted = std::min(wanted, verified_ - offset_);
+  }
+  if (wanted > 0) {
+    auto position = static_cast<off_t>(file.offset + offset_);
+    const auto sent = ::sendfile(socket, file.fd, &position, wanted);
+    if (sent < 0) return errno == EAGAIN || errno == EINTR ? Step::blocked : Step::broken;
+    if (sent == 0) return Step::broken;  // the file is shorter than it was said to be
+    offset_ += static_cast<std::uint64_t>(sent);
+    sent_ += static_cast<std::uint64_t>(sent);
+  }
+  if (offset_ < file.length) return Step::yielded;
+  ++index_;
+  offset_ = verified_ = 0;
+  return index_ > parts_.size() ? Step::done : Step::yielded;
+}
+
+BodySender::Unverified BodySender::unverified() const {
+  const auto& file = std::get<FilePart>(parts_[index_ - 1]);
+  return {file.object, file.offset + offset_ - *file.content_begins, std::min(file.length - offset_, max_step)};
+}
+
+void BodySender::verified() {
+  const auto& file = std::get<FilePart>(parts_[index_ - 1]);
+  verified_ = offset_ + std::min(file.length - offset_, max_step);
+}
+
+BodySender::Step BodySender::next_chunk() {
+  // The state is asked before the watermark: what is final at the end is final after it too.
+  const auto state = follow_->state();
+  const auto watermark = follow_->watermark();
+  if (state == Growing::State::abandoned) return Step::broken;
+  chunk_.clear();
+  offset_ = 0;
+  if (followed_ < watermark) {
+    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(watermark - followed_, follow_step));
+    chunk_ = fmt::format("{:x}\r\n", size);
+    const auto data = chunk_.size();
+    chunk_.resize(data + size + 2);
+    for (std::size_t read = 0; read < size;) {
+      const auto n =
+          ::pread(follow_->fd(), chunk_.data() + data + read, size - read, static_cast<off_t>(followed_ + read));
+      if (n < 0 && errno == EINTR) continue;
+      if (n <= 0) return Step::broken;
+      read += static_cast<std::size_t>(n);
+    }
+    chunk_.replace(data + size, 2, "\r\n");
+    followed_ += size;
+  }
+  if (followed_ == watermark && state == Growing::State::sealed) {
+    chunk_ += "0\r\n\r\n";
+    ended_ = true;
+  }
+  return chunk_.empty() ? Step::starved : Step::yielded;
+}
+
+}  // namespace hotwell::server

@@ -1,0 +1,69 @@
+/// Sends one answer over a non-blocking socket, step by step: texts and buffers by one gathered write with the head,
+/// files by sendfile, a growing result by following its watermark with chunked coding.
+///
+/// Invariants:
+/// - At most max_step bytes a step, so that one connection never holds its thread for long.
+/// - No byte of a file is sent before it was verified; nothing of a growing result at or above its watermark.
+/// - A growing result that was abandoned is never ended as if it were whole: the answer is `broken`.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "server/answer.hpp"
+
+namespace hotwell::server {
+
+class BodySender {
+ public:
+  enum class Step : std::uint8_t {
+    done,
+    yielded,     ///< step again, after the others had their turn
+    blocked,     ///< the socket takes no more: step when it is writable
+    starved,     ///< the growing result has no new bytes: step after its on_change(followed())
+    unverified,  ///< verify unverified_object() and tell verified()
+    broken,      ///< the connection is of no use any more
+  };
+  static constexpr std::uint64_t max_step = 1 << 20;
+  static constexpr std::size_t follow_step = 256 * 1024;
+
+  /// `head` is complete, with the blank line. The parts and what is followed are the answer's; `with_body` is false
+  /// for HEAD.
+  enum class Send : std::uint8_t { head_only, all };
+  void start(std::string head, Answer answer, Send what);
+  Step step(int socket);
+
+  [[nodiscard]] std::uint64_t sent() const { return sent_; }
+  [[nodiscard]] const std::shared_ptr<Growing>& growing() const { return follow_; }
+  /// Bytes of the growing result that were taken so far.
+  [[nodiscard]] std::uint64_t followed() const { return followed_; }
+
+  // The part that has to be verified next.
+  struct Unverified {
+    Object object;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;
+  };
+  [[nodiscard]] Unverified unverified() const;
+  /// The bytes of unverified() are what was stored.
+  void verified();
+
+ private:
+  Step send_memory(int socket);
+  Step send_file(int socket, FilePart& file);
+  /// Puts the next chunk, or the end, into chunk_.
+  Step next_chunk();
+
+  std::string head_;
+  boost::container::small_vector<Part, 1> parts_;
+  std::shared_ptr<Growing> follow_;
+  std::string chunk_;           // the chunk of the growing result that is being sent
+  std::size_t index_ = 0;       // 0 is the head, n the part n - 1
+  std::uint64_t offset_ = 0;    // within it
+  std::uint64_t verified_ = 0;  // of the current file part: bytes from its begin
+  std::uint64_t followed_ = 0;
+  std::uint64_t sent_ = 0;
+  bool ended_ = false;  // the last chunk is in chunk_
+};
+
+}  // namespace hotwell::server

@@ -1,0 +1,179 @@
+/// /v1/cache: objects by key, what the tiers hold, and clearing them.
+#include <hotwell/engine.hpp>
+
+#include <fmt/format.h>
+#include <boost/asio/post.hpp>
+
+#include "cache/tiered_cache.hpp"
+#include "server/delivery.hpp"
+#include "server/json_reader.hpp"
+#include "server/json_writer.hpp"
+#include "server/routes.hpp"
+#include "server/text.hpp"
+
+namespace hotwell::server {
+namespace {
+
+constexpr std::string_view metadata_prefix = "x-hotwell-meta-";
+
+Error absent(std::string_view key) { return {Code::not_found, fmt::format("there is no object \"{}\"", key)}; }
+
+std::string read_timing(const Exchange& exchange) { return timing("read", Loop::Clock::now() - exchange.began()); }
+
+void deliver_hit(Exchange& exchange, Object object) {
+  auto status = fmt::format("hotwell; hit; detail={}", to_string(object.level));
+  deliver(exchange, {std::move(object), std::move(status), read_timing(exchange)});
+}
+
+// Asks every tier on the cache's own thread.
+void look_up(Exchange& exchange, std::string key, std::function<void(Result<std::optional<Object>>)> then) {
+  auto& cache = exchange.engine().cache().impl();
+  boost::asio::post(cache.background(), [&cache, key = std::move(key),
+                                         home = exchange.bring_home<Result<std::optional<Object>>>(std::move(then))] {
+    home(cache.lookup(key));
+  });
+}
+
+void get_object(Exchange& exchange) {
+  const auto& key = exchange.captures[0];
+  if (auto object = exchange.engine().cache().try_get(key)) return deliver_hit(exchange, std::move(*object));
+  look_up(exchange, key, [&exchange](Result<std::optional<Object>> found) {
+    if (!found) return exchange.fail(found.error());
+    if (*found) return deliver_hit(exchange, std::move(**found));
+    auto answer = Answer::problem(absent(exchange.captures[0]));
+    answer.field("Cache-Status", "hotwell; fwd=miss").field("Server-Timing", read_timing(exchange));
+    exchange.answer(std::move(answer));
+  });
+}
+
+Result<SetOptions> options_of(const Exchange& exchange) {
+  SetOptions options;
+  for (const auto& [name, value] : exchange.target.query) {
+    if (name == "type") {
+      options.type = value;
+    } else if (name == "ttl") {
+      const auto number = parse_number(name, value);
+      if (!number) return std::unexpected(number.error());
+      const auto ttl = seconds_of(name, *number);
+      if (!ttl) return std::unexpected(ttl.error());
+      if (*ttl == Duration::zero()) return fail(Code::invalid_argument, "\"ttl\" must be more than 0 seconds");
+      options.ttl = *ttl;
+    } else {
+      return std::unexpected(unknown_member(name, "ttl or type"));
+    }
+  }
+  const auto& request = exchange.request();
+  if (const auto type = request.field(http::field::content_type); !type.empty()) options.content_type = type;
+  request.for_each([&](std::string_view name, std::string_view value) {
+    if (name.size() > metadata_prefix.size() &&
+        equals_ignoring_case(name.substr(0, metadata_prefix.size()), metadata_prefix))
+      options.metadata[to_lower(name.substr(metadata_prefix.size()))] = value;
+  });
+  return options;
+}
+
+// Writes the body through; what is stored becomes visible as a whole at the end.
+class ObjectReceiver final : public Receiver {
+ public:
+  ObjectReceiver(std::unique_ptr<cache::CacheWriter> writer, bool replaces)
+      : writer_(std::move(writer)), replaces_(replaces) {}
+
+  Result<void> write(ByteView bytes) override {
+    size_ += bytes.size();
+    return writer_->write(bytes);
+  }
+  void finish(Exchange& exchange) override {
+    if (auto sealed = writer_->seal(size_); !sealed) return exchange.fail(sealed.error());
+    Answer answer(replaces_ ? 204 : 201);
+    answer.field("ETag", writer_->object().etag());
+    exchange.answer(std::move(answer));
+  }
+
+ private:
+  std::unique_ptr<cache::CacheWriter> writer_;
+  bool replaces_;
+  std::uint64_t size_ = 0;
+};
+
+void store(Exchange& exchange, SetOptions options) {
+  auto& cache = exchange.engine().cache().impl();
+  const auto& key = exchange.captures[0];
+  const bool replaces = cache.contains(key);
+  auto writer = cache.begin(key, std::move(options));
+  if (!writer) return exchange.fail(writer.error());
+  auto receiver = std::make_unique<ObjectReceiver>(std::move(*writer), replaces);
+  if (!exchange.has_body()) return receiver->finish(exchange);
+  exchange.receive(exchange.engine().config().server.max_body.count, std::move(receiver));
+}
+
+// The object's tag as it stands now, against the request's conditions.
+void when_conditions_hold(Exchange& exchange, std::function<void()> then) {
+  const auto conditions = conditions_of(exchange.request());
+  if (conditions.if_match.empty() && conditions.if_none_match.empty()) return then();
+  look_up(exchange, exchange.captures[0], [&exchange, then = std::move(then)](Result<std::optional<Object>> found) {
+    if (!found) return exchange.fail(found.error());
+    const auto etag = *found ? (*found)->etag() : std::string{};
+    if (judge(conditions_of(exchange.request()), etag, Access::writing) == Verdict::proceed) return then();
+    exchange.answer(
+        Answer::problem(412, {Code::invalid_argument, *found ? fmt::format("the object's entity tag is {}", etag)
+                                                             : absent(exchange.captures[0]).message}));
+  });
+}
+
+void put_object(Exchange& exchange) {
+  auto options = options_of(exchange);
+  if (!options) return exchange.fail(options.error());
+  if (exchange.request().has(http::field::content_range))
+    return exchange.fail({Code::invalid_argument, "an object is stored whole: Content-Range is not taken"});
+  when_conditions_hold(exchange, [&exchange, options = std::move(*options)] { store(exchange, options); });
+}
+
+void delete_object(Exchange& exchange) {
+  when_conditions_hold(exchange, [&exchange] {
+    const auto erased = exchange.engine().cache().erase(exchange.captures[0]);
+    if (!erased) return exchange.fail(erased.error());
+    if (!*erased) return exchange.fail(absent(exchange.captures[0]));
+    exchange.answer(Answer(204));
+  });
+}
+
+void get_stats(Exchange& exchange) {
+  const auto stats = exchange.engine().cache().stats();
+  JsonWriter json;
+  json.begin_object();
+  const auto tier = [&](std::string_view name, const CacheStats::Tier& of) {
+    json.key(name).begin_object();
+    json.member("entries", of.entries).member("size", of.size.count).member("utilization", of.utilization);
+    json.member("hits", of.hits).member("misses", of.misses).member("hit_rate", of.hit_rate).end_object();
+  };
+  tier("memory", stats.memory);
+  tier("disk", stats.disk);
+  tier("stream", stats.stream);
+  tier("total", stats.total);
+  json.end_object();
+  exchange.answer(Answer::json(200, json.take()));
+}
+
+void clear(Exchange& exchange) {
+  auto& cache = exchange.engine().cache();
+  boost::asio::post(cache.impl().background(),
+                    [&cache, home = exchange.bring_home<Result<void>>([&exchange](Result<void> cleared) {
+                      if (!cleared) return exchange.fail(cleared.error());
+                      exchange.answer(Answer(204));
+                    })] { home(cache.clear()); });
+}
+
+}  // namespace
+
+void add_cache_routes(std::vector<Route>& routes) {
+  const auto add = [&](http::verb method, std::string pattern, void (*handler)(Exchange&)) {
+    routes.push_back({method, std::move(pattern), Gate::member, Route::Counted::yes, handler});
+  };
+  add(http::verb::get, "/v1/cache/stats", get_stats);
+  add(http::verb::post, "/v1/cache/clear", clear);
+  add(http::verb::get, "/v1/cache/{key*}", get_object);
+  add(http::verb::put, "/v1/cache/{key*}", put_object);
+  add(http::verb::delete_, "/v1/cache/{key*}", delete_object);
+}
+
+}  // namespace hotwell::server

@@ -1,0 +1,93 @@
+// Probes, metrics, knobs, the page.
+#include "fixture.hpp"
+
+namespace hotwell::test {
+namespace {
+
+class StatusTest : public ServerTest {
+ protected:
+  void SetUp() override { open(); }
+};
+
+TEST_F(StatusTest, MetricsHaveTheirShape) {
+  get("/media/upper/notes.txt");
+  get("/media/upper/notes.txt");
+  get("/v1/cache/absent");
+  get("/healthz");
+  const auto reply = get("/performance/metrics");
+  EXPECT_EQ(reply.field("content-type"), "application/json");
+  const auto metrics = reply.json().as_object();
+  for (const auto* name : {"window", "requests", "latency", "system", "cache", "workers", "queue", "jobs",
+                           "performance", "alerts", "recommendations"})
+    EXPECT_TRUE(metrics.contains(name)) << name;
+  EXPECT_EQ(metrics.at("requests").at("total").as_int64(), 3)
+      << "jobs, media and cache count; probes and metrics do not";
+  EXPECT_TRUE(metrics.at("requests").at("errorRate").is_string());
+  const auto raw = get("/performance/metrics?format=raw").json();
+  EXPECT_TRUE(raw.at("requests").at("errorRate").is_number());
+  EXPECT_EQ(get("/performance/metrics?format=xml").status, 400U);
+
+  const auto text = get("/metrics");
+  EXPECT_EQ(text.field("content-type"), "text/plain; version=0.0.4; charset=utf-8");
+  EXPECT_NE(text.body.find("hotwell_"), std::string::npos);
+
+  const auto endpoints = get("/v1/endpoints").json().at("endpoints").as_array();
+  bool seen = false;
+  for (const auto& endpoint : endpoints)
+    if (endpoint.at("endpoint").as_string() == "GET /media/{operation}/{input*}")
+      seen = endpoint.at("total").as_int64() == 2;
+  EXPECT_TRUE(seen) << get("/v1/endpoints").body;
+  EXPECT_EQ(get("/v1/alerts").json().at("alerts").as_array().size(), 0U);
+  EXPECT_TRUE(get("/v1/recommendations").json().at("recommendations").is_array());
+}
+
+TEST_F(StatusTest, KnobsAreListedAndTurned) {
+  const auto knobs = get("/v1/knobs").json().at("knobs").as_array();
+  ASSERT_FALSE(knobs.empty());
+  const auto knob = get("/v1/knobs/pool.max_workers");
+  ASSERT_EQ(knob.status, 200U) << knob.body;
+  const auto turned = ask("PUT", "/v1/knobs/pool.max_workers", "", R"({"value":3,"why":"a test"})");
+  ASSERT_EQ(turned.status, 200U) << turned.body;
+  EXPECT_EQ(turned.json().at("value").to_number<double>(), 3);
+  EXPECT_EQ(turned.json().at("set_by").as_string(), "api");
+  EXPECT_EQ(turned.json().at("why").as_string(), "a test");
+  EXPECT_EQ(engine_->pool().stats().workers.max, 3U);
+  EXPECT_EQ(ask("PUT", "/v1/knobs/pool.max_workers", "", R"({"value":-1})").status, 400U);
+  EXPECT_EQ(ask("PUT", "/v1/knobs/pool.max_workers", "", R"({"value":"3"})").status, 400U);
+  EXPECT_EQ(ask("PUT", "/v1/knobs/pool.max_workers", "", R"({"why":"x"})").status, 400U);
+  EXPECT_EQ(ask("PUT", "/v1/knobs/no.such", "", R"({"value":1})").status, 404U);
+  EXPECT_EQ(get("/v1/knobs/no.such").status, 404U);
+}
+
+TEST_F(StatusTest, OperationsAreListed) {
+  const auto names = get("/v1/operations").json().at("operations").as_array();
+  EXPECT_NE(std::ranges::find(names, boost::json::value("upper")), names.end());
+}
+
+TEST_F(StatusTest, ThePageIsServedUnderAStrictPolicy) {
+  const auto page = get("/");
+  EXPECT_EQ(page.status, 200U);
+  EXPECT_EQ(page.field("content-type"), "text/html; charset=utf-8");
+  const auto policy = page.field("content-security-policy");
+  EXPECT_NE(policy.find("default-src 'none'"), std::string::npos);
+  EXPECT_EQ(policy.find("unsafe"), std::string::npos);
+  EXPECT_EQ(get("/", "If-None-Match: " + page.field("etag") + "\r\n").status, 304U);
+  EXPECT_EQ(get("/style.css").field("content-type"), "text/css; charset=utf-8");
+  EXPECT_EQ(get("/../etc/passwd").status, 404U);
+  EXPECT_EQ(get("/%2e%2e/etc/passwd").status, 404U);
+}
+
+TEST_F(StatusTest, UnknownRoutesAndMethodsAreTold) {
+  const auto lost = get("/v1/nowhere");
+  EXPECT_EQ(lost.status, 404U);
+  EXPECT_EQ(lost.code(), "not_found");
+  const auto wrong = ask("DELETE", "/v1/jobs");
+  EXPECT_EQ(wrong.status, 405U);
+  EXPECT_EQ(wrong.field("allow"), "GET, HEAD, POST");
+  EXPECT_EQ(ask("PATCH", "/v1/cache/k").field("allow"), "GET, HEAD, PUT, DELETE");
+  EXPECT_EQ(ask("PUT", "/v1/cache/stats", "", "x").status, 405U);
+  EXPECT_EQ(ask("BREW", "/v1/jobs").status, 405U);
+}
+
+}  // namespace
+}  // namespace hotwell::test
