@@ -6,12 +6,11 @@
 
 namespace hotwell::engine {
 
-Reloaded reload(const Config& before, const Config& next, Knobs& knobs) {
+Reloaded reload(Config& in_force, const Config& next, Knobs& knobs) {
   Reloaded result;
-  Config was = before;
   Config is = next;
   for (const auto& key : config_keys()) {
-    const std::string old_text = to_toml(key.field(was));
+    const std::string old_text = to_toml(key.field(in_force));
     const std::string new_text = to_toml(key.field(is));
     if (old_text == new_text) continue;
     const std::string name(key.path);
@@ -24,10 +23,11 @@ Reloaded reload(const Config& before, const Config& next, Knobs& knobs) {
     } else if (const auto set = knobs.set(name, *number, "config", "the configuration was reloaded"); !set) {
       result.refused.push_back(set.error().message);
     } else {
+      copy(key.field(in_force), key.field(is));
       result.applied.push_back(fmt::format("{} = {}", name, new_text));
     }
   }
-  if (was.operations != is.operations) result.restart.emplace_back("operation");
+  if (in_force.operations != is.operations) result.restart.emplace_back("operation");
   return result;
 }
 

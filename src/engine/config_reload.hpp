@@ -17,8 +17,9 @@ struct Reloaded {
   std::vector<std::string> restart;  ///< takes effect only at the next start
 };
 
-/// Turns the knobs of every key that differs between the configuration that was in force and the next one. A key can
-/// change while running exactly if a knob bears its name. Precondition: `next` was validated.
-Reloaded reload(const Config& before, const Config& next, Knobs& knobs);
+/// Turns the knobs of every key that differs between the configuration in force and the next one, and notes in
+/// `in_force` what was applied: the rest is named again at the next reload. A key can change while running exactly if a
+/// knob bears its name. Precondition: `next` was validated.
+Reloaded reload(Config& in_force, const Config& next, Knobs& knobs);
 
 }  // namespace hotwell::engine

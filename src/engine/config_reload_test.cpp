@@ -30,14 +30,14 @@ struct Fixture : ::testing::Test {
   Knobs knobs;
   double max_workers = 8;
   double timeout = 300;
-  Config before;
+  Config in_force;
   Config next;
 };
 
 using ConfigReload = Fixture;
 
 TEST_F(ConfigReload, NothingChangesNothing) {
-  const auto result = reload(before, next, knobs);
+  const auto result = reload(in_force, next, knobs);
   EXPECT_THAT(result.applied, IsEmpty());
   EXPECT_THAT(result.restart, IsEmpty());
   EXPECT_EQ(knobs.find("pool.max_workers")->set_by, "default");
@@ -46,7 +46,7 @@ TEST_F(ConfigReload, NothingChangesNothing) {
 TEST_F(ConfigReload, AKeyWithAKnobIsAppliedInBaseUnits) {
   next.pool.max_workers = 4;
   next.pool.timeout = 90s;
-  const auto result = reload(before, next, knobs);
+  const auto result = reload(in_force, next, knobs);
   EXPECT_THAT(result.applied, ElementsAre("pool.max_workers = 4", "pool.timeout = \"90s\""));
   EXPECT_EQ(max_workers, 4);
   EXPECT_EQ(timeout, 90);
@@ -56,19 +56,30 @@ TEST_F(ConfigReload, AKeyWithAKnobIsAppliedInBaseUnits) {
 TEST_F(ConfigReload, AKeyWithoutAKnobWaitsForTheNextStart) {
   next.server.listen = "127.0.0.1:9999";
   next.operations.push_back({.name = "a", .argv = {"a"}});
-  EXPECT_THAT(reload(before, next, knobs).restart, ElementsAre("server.listen", "operation"));
+  EXPECT_THAT(reload(in_force, next, knobs).restart, ElementsAre("server.listen", "operation"));
+}
+
+TEST_F(ConfigReload, WhatWaitsIsNamedAgainAndWhatWasAppliedIsNot) {
+  next.server.listen = "127.0.0.1:9999";
+  next.pool.max_workers = 4;
+  reload(in_force, next, knobs);
+  const auto again = reload(in_force, next, knobs);
+  EXPECT_THAT(again.restart, ElementsAre("server.listen"));
+  EXPECT_THAT(again.applied, IsEmpty());
+  next.pool.max_workers = 8;
+  EXPECT_THAT(reload(in_force, next, knobs).applied, ElementsAre("pool.max_workers = 8"));
 }
 
 TEST_F(ConfigReload, WhatTheApiTurnedStays) {
   ASSERT_TRUE(knobs.set("pool.max_workers", 2, "api", "a person said so"));
   next.pool.max_workers = 4;
-  EXPECT_THAT(reload(before, next, knobs).kept, ElementsAre("pool.max_workers (set by api)"));
+  EXPECT_THAT(reload(in_force, next, knobs).kept, ElementsAre("pool.max_workers (set by api)"));
   EXPECT_EQ(max_workers, 2);
 }
 
 TEST_F(ConfigReload, AKnobThatRefusesIsNamed) {
   next.cache.memory_limit = 1_MiB;
-  const auto result = reload(before, next, knobs);
+  const auto result = reload(in_force, next, knobs);
   EXPECT_THAT(result.refused, ElementsAre(HasSubstr("not now")));
   EXPECT_THAT(result.applied, IsEmpty());
 }

@@ -265,6 +265,12 @@ std::optional<std::string> assign(const Field& field, const Value& value, const 
                     field);
 }
 
+void copy(const Field& to, const Field& from) {
+  std::visit(Overloaded{[&](InputWord word) { *word.flag = *std::get<InputWord>(from).flag; },
+                        [&](auto* member) { *member = *std::get<decltype(member)>(from); }},
+             to);
+}
+
 Value from_text(const Field& field, std::string_view text) {
   return std::visit(
       Overloaded{[&](bool*) -> Value {

@@ -47,6 +47,8 @@ struct Limits {
 
 /// Sets the member. Answers with what was expected instead, where the value does not fit; then nothing changed.
 [[nodiscard]] std::optional<std::string> assign(const Field& field, const Value& value, const Limits& limits);
+/// The same member of another owner. Precondition: both fields are of one type.
+void copy(const Field& to, const Field& from);
 /// An environment variable's or flag's text as a value of the field's type: lists are separated by commas.
 [[nodiscard]] Value from_text(const Field& field, std::string_view text);
 /// The member as TOML would write it; empty where nothing is set.

@@ -1,0 +1,107 @@
+/// hotwell jobs: what a daemon was asked for, and what became of it.
+#include <cstdio>
+
+#include <fmt/format.h>
+#include <boost/json.hpp>
+
+#include "apps/hotwell/commands.hpp"
+#include "apps/hotwell/daemon.hpp"
+#include "apps/hotwell/json.hpp"
+#include "apps/hotwell/table.hpp"
+
+namespace hotwell::cli {
+namespace {
+
+namespace json = boost::json;
+
+struct JobsOptions {
+  DaemonOptions daemon;
+  std::string state;
+  std::string operation;
+  unsigned limit = 20;
+  bool json = false;
+  std::string id;
+};
+
+std::string brief_outcome(const json::value& job) {
+  if (const auto message = text_at(job, "/error/message"); !message.empty())
+    return message.size() > 60 ? message.substr(0, 57) + "..." : message;
+  if (!job.as_object().if_contains("result")) return {};
+  const auto cached = text_at(job, "/result/cached");
+  return to_string(Bytes{static_cast<std::uint64_t>(number_at(job, "/result/size"))}) +
+         (cached.empty() ? "" : " from " + cached);
+}
+
+std::string list_text(const json::value& page) {
+  Table table({{"id"},
+               {"operation"},
+               {"state"},
+               {"done", Table::Align::right},
+               {"tries", Table::Align::right},
+               {"created"},
+               {"result"}});
+  const auto* jobs = page.as_object().if_contains("jobs");
+  if (!jobs || !jobs->is_array() || jobs->as_array().empty()) return "no jobs\n";
+  for (const auto& job : jobs->as_array()) {
+    if (!job.is_object()) continue;
+    const auto created = text_at(job, "/created_at");
+    table.add({text_at(job, "/id"), text_at(job, "/operation"), text_at(job, "/state"),
+               fmt::format("{:.0f} %", number_at(job, "/progress") * 100),
+               fmt::format("{:.0f}", number_at(job, "/attempts")), created.substr(0, created.find('.')),
+               brief_outcome(job)});
+  }
+  return table.text();
+}
+
+Outcome<void> list_jobs(const JobsOptions& options) {
+  auto daemon = find_daemon(options.daemon);
+  if (!daemon) return std::unexpected(daemon.error());
+  std::string target = fmt::format("/v1/jobs?limit={}", options.limit);
+  if (!options.state.empty()) target += "&state=" + encode_segment(options.state);
+  if (!options.operation.empty()) target += "&operation=" + encode_segment(options.operation);
+  const auto page = get_json(*daemon, target);
+  if (!page) return std::unexpected(page.error());
+  if (!page->is_object()) return end(status::failed, "the server's answer is not a list of jobs");
+  std::fputs((options.json ? pretty(*page) : list_text(*page)).c_str(), stdout);
+  return {};
+}
+
+// GET, DELETE or POST of one job; prints the job as it stands afterwards.
+Outcome<void> ask_job(const JobsOptions& options, const std::string& method, const std::string& action) {
+  auto daemon = find_daemon(options.daemon);
+  if (!daemon) return std::unexpected(daemon.error());
+  const auto answer = daemon->send({.method = method, .target = "/v1/jobs/" + encode_segment(options.id) + action});
+  if (!answer) return std::unexpected(answer.error());
+  boost::system::error_code error;
+  const auto job = json::parse(answer->text, error);
+  if (error || !job.is_object()) return end(status::failed, "the server's answer is not a job");
+  std::fputs(pretty(job).c_str(), stdout);
+  return {};
+}
+
+}  // namespace
+
+void add_jobs(CLI::App& root, Commands& commands) {
+  auto options = std::make_shared<JobsOptions>();
+  CLI::App* list = root.add_subcommand("jobs", "List a daemon's jobs, newest first; show, cancel or retry one.");
+  list->require_subcommand(0, 1);
+  list->add_option("--state", options->state, "queued, running, retrying, completed, failed, cancelled or dead")
+      ->type_name("STATE");
+  list->add_option("--operation", options->operation, "only of this operation")->type_name("NAME");
+  list->add_option("--limit", options->limit, "at most this many (20)")->type_name("N")->check(CLI::Range(1U, 1000U));
+  list->add_flag("--json", options->json, "as the server says it");
+  add_daemon_options(*list, options->daemon);
+  commands.on(list, [options] { return list_jobs(*options); });
+
+  const auto add = [&](const char* name, const char* description, const char* method, const char* action) {
+    CLI::App* command = list->add_subcommand(name, description);
+    command->add_option("ID", options->id, "the job's id")->required()->type_name("");
+    add_daemon_options(*command, options->daemon);
+    commands.on(command, [=] { return ask_job(*options, method, action); });
+  };
+  add("show", "Show one job.", "GET", "");
+  add("cancel", "Cancel a job that waits or runs.", "DELETE", "");
+  add("retry", "Run a job that failed, died or was cancelled once more.", "POST", "/retry");
+}
+
+}  // namespace hotwell::cli
