@@ -197,10 +197,16 @@ void Monitor::Impl::run(const std::stop_token& stop) {
 std::string Monitor::Impl::prometheus() {
   const Metrics metrics = collect();
   const monitor::ProcessReading process = monitor::read_process(root_);
-  const std::lock_guard lock(mutex_);
+  std::vector<Window::Summary::Series> since_start;
   std::vector<std::string> alert_types;
-  for (const AlertMachine& alert : alerts_) alert_types.push_back(alert.rule().type);
-  return monitor::to_prometheus({metrics, window_.since_start(), system_reading_, process, alert_types});
+  monitor::SystemReading system;
+  {
+    const std::lock_guard lock(mutex_);
+    since_start = window_.since_start();
+    for (const AlertMachine& alert : alerts_) alert_types.push_back(alert.rule().type);
+    system = system_reading_;
+  }
+  return monitor::to_prometheus({metrics, since_start, system, process, alert_types});
 }
 
 Monitor::Monitor(MonitorOptions options) {
