@@ -10,6 +10,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -110,7 +111,8 @@ struct CacheStats {
     std::uint64_t misses = 0;
     double hit_rate = 0;  ///< hits / (hits + misses); 0 before the first look-up
   };
-  Tier memory, disk, stream, total;
+  Tier memory, disk, stream;
+  Tier total;  ///< entries and sizes of all levels in sum (an object may be in two); hits and misses of the whole
 };
 
 /// Ownership: its directory, locked against other processes, and one background thread. Threads: any. Blocking
@@ -160,7 +162,8 @@ class Cache {
   /// bytes may be out of reach: get() them.
   void for_each(const std::function<bool(const Object&)>& visit) const;
 
-  /// A set in pieces, of unknown length. The object exists once sealed. Errors: as set(); the sink's own calls too.
+  /// A set in pieces, of unknown length. The object exists once sealed. The sink must not outlive the cache.
+  /// Errors: as set(), and so do the sink's calls.
   Result<std::unique_ptr<Sink>> begin(std::string_view key, SetOptions options = {});
 
   /// What is there, or what `compute` writes: once, however many callers ask at the same time; they all get the same
@@ -182,7 +185,7 @@ class Cache {
   [[nodiscard]] Impl& impl() { return *impl_; }
 
  private:
-  explicit Cache(std::unique_ptr<Impl> impl);
+  Cache(std::unique_ptr<Impl> impl, std::in_place_t);  ///< the tag keeps `Cache{{}}` unambiguous
   void get_later(std::string key, std::function<void(Result<std::optional<Object>>)> done);
   [[nodiscard]] boost::asio::any_io_executor background();
   std::unique_ptr<Impl> impl_;

@@ -17,6 +17,7 @@ Attempt::~Attempt() {
 }
 
 Result<void> Attempt::run(const std::function<Result<void>(Removals&)>& step) {
+  HOTWELL_ASSERT(growth_->state() != Growing::State::sealed && "a sealed object never changes");
   if (!draft_) return std::unexpected(growth_->error());
   Removals removed;
   auto done = step(removed);
@@ -51,7 +52,6 @@ void Attempt::set_content_type(std::string content_type) {
 }
 
 Result<void> Attempt::seal(std::uint64_t size) {
-  HOTWELL_ASSERT(growth_->state() != Growing::State::sealed && "sealed twice");
   return run([&](Removals& removed) -> Result<void> {
     if (size < growth_->watermark())
       return fail(Code::io, "a result was sealed shorter than what had been announced as final");

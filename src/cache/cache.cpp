@@ -16,13 +16,13 @@ std::unique_ptr<Cache::Impl> open_or_throw(CacheOptions options) {
 }  // namespace
 
 Cache::Cache(CacheOptions options) : impl_(open_or_throw(std::move(options))) {}
-Cache::Cache(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Cache::Cache(std::unique_ptr<Impl> impl, std::in_place_t) : impl_(std::move(impl)) {}
 Cache::~Cache() = default;
 
 Result<std::unique_ptr<Cache>> Cache::open(CacheOptions options) {
   auto impl = Impl::open(std::move(options));
   if (!impl) return std::unexpected(impl.error());
-  return std::unique_ptr<Cache>(new Cache(std::move(*impl)));
+  return std::unique_ptr<Cache>(new Cache(std::move(*impl), std::in_place));
 }
 
 Result<void> Cache::set(std::string_view key, ByteView bytes, SetOptions options) {

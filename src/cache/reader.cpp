@@ -5,6 +5,7 @@
 #include <cerrno>
 #include <condition_variable>
 #include <cstring>
+#include <memory>
 #include <mutex>
 #include <string>
 
@@ -36,6 +37,17 @@ Result<std::size_t> read_buffer(const Buffer& buffer, std::uint64_t offset, std:
 Result<std::size_t> read_slice(const FileSlice& slice, std::uint64_t offset, std::span<std::byte> into) {
   if (offset >= slice.length) return 0;
   return read_fd(slice.file->get(), slice.offset + offset, at_most(into, slice.length - offset));
+}
+
+Result<Buffer> read_whole(const FileSlice& slice) {
+  std::shared_ptr<std::byte[]> bytes = std::make_shared_for_overwrite<std::byte[]>(slice.length);
+  for (std::uint64_t done = 0; done < slice.length;) {
+    auto count = read_slice(slice, done, {bytes.get() + done, slice.length - done});
+    if (!count) return std::unexpected(count.error());
+    done += *count;
+  }
+  const ByteView view{bytes.get(), slice.length};
+  return Buffer::wrap(std::move(bytes), view);
 }
 
 void wait_beyond(Growing& growing, std::uint64_t offset) {
@@ -73,6 +85,7 @@ Result<std::size_t> read_at(const Body& body, std::uint64_t offset, std::span<st
 
 Result<Buffer> read_all(const Body& body) {
   if (const auto* buffer = std::get_if<Buffer>(&body)) return *buffer;
+  if (const auto* slice = std::get_if<FileSlice>(&body)) return read_whole(*slice);
   std::string all;
   std::array<std::byte, 64 << 10> part;
   for (;;) {

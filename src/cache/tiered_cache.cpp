@@ -1,7 +1,6 @@
 #include "cache/tiered_cache.hpp"
 
 #include <csignal>
-#include <future>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -10,8 +9,8 @@
 
 #include "base/assert.hpp"
 #include "base/digest.hpp"
-#include "cache/attempt.hpp"
 #include "cache/directory.hpp"
+#include "cache/keys.hpp"
 #include "cache/reader.hpp"
 
 namespace hotwell {
@@ -19,26 +18,6 @@ namespace hotwell {
 using namespace cache;
 
 namespace {
-
-constexpr std::size_t longest_key = 4096;
-constexpr std::chrono::seconds sweep_every{1};
-
-Result<void> check_key(std::string_view key) {
-  if (key.empty()) return fail(Code::invalid_argument, "a cache key must not be empty");
-  if (key.size() > longest_key)
-    return fail(Code::invalid_argument,
-                fmt::format("a cache key may be {} bytes long, this one is {}", longest_key, key.size()));
-  return {};
-}
-
-/// Of the keys that users may write.
-Result<void> check_user_key(std::string_view key) {
-  if (auto good = check_key(key); !good) return good;
-  if (key.starts_with(result_key_prefix))
-    return fail(Code::invalid_argument,
-                fmt::format("keys that begin with \"{}\" are kept for results of jobs", result_key_prefix));
-  return {};
-}
 
 WallTime after(WallTime now, Duration ttl) {
   const auto longest = WallTime::max() - now;
@@ -70,16 +49,19 @@ std::thread quiet_thread(const char* name, std::function<void()> run) {
 
 }  // namespace
 
-Cache::Impl::Impl(CacheOptions options, const host::Clock& clock, host::Disk& disk)
+Cache::Impl::Impl(CacheOptions options, const Seams& seams)
     : options_(std::move(options)),
-      clock_(clock),
-      disk_(disk),
+      clock_(seams.clock),
+      disk_(seams.disk),
       max_age_(options_.max_age.count()),
       promote_after_(options_.promote_after),
       stream_over_(options_.stream_over.count) {}
 
-Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options, const host::Clock& clock,
-                                                       host::Disk& disk) {
+Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options) {
+  return open(std::move(options), {host::system_clock(), host::system_disk(), std::chrono::seconds{1}});
+}
+
+Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options, const Seams& seams) {
   if (!options.directory.empty()) {
     std::error_code error;
     options.directory = std::filesystem::absolute(options.directory, error);
@@ -87,8 +69,9 @@ Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options, con
   }
   if (options.max_age <= Duration::zero())
     return fail(Code::invalid_argument, "cache max_age: expected more than zero");
-  auto impl = std::unique_ptr<Impl>(new Impl(std::move(options), clock, disk));
+  auto impl = std::unique_ptr<Impl>(new Impl(std::move(options), seams));
   if (auto started = impl->start(); !started) return std::unexpected(started.error());
+  if (seams.sweep_every) impl->sweep_every(*seams.sweep_every);
   return impl;
 }
 
@@ -112,7 +95,6 @@ Result<void> Cache::Impl::start() {
     stream_ = std::move(*stream);
     last_generation_ = stream_->recovery().last_generation;
   }
-  sweep_later();
   thread_ = quiet_thread("hotwell-cache", [this] { background_.run(); });
   return {};
 }
@@ -121,6 +103,7 @@ Cache::Impl::~Impl() {
   if (!thread_.joinable()) return;
   // Look-ups that wait are answered first; then nothing is left to run.
   boost::asio::post(background_, [this] {
+    closing_ = true;
     next_sweep_.cancel();
     working_.reset();
   });
@@ -204,6 +187,8 @@ Result<std::optional<Object>> Cache::Impl::find(std::string_view key, Check chec
 
 void Cache::Impl::promote(const Object& object, Removals& removed) {
   const auto size = *object.size();
+  // Whatever comes of it: the next try is as many hits away.
+  stream_->forget_hits(object.key);
   if (!fits_memory(size) || !object.description()->verify(0, size)) return;
   auto bytes = read_all(object.body);
   if (!bytes) return;
@@ -215,7 +200,6 @@ void Cache::Impl::promote(const Object& object, Removals& removed) {
     if (memory_->generation(object.key, now)) return;
     if (!memory_->put(details_of(object), *bytes, removed)) return;
   }
-  stream_->forget_hits(object.key);
   if (events_.any<CachePromotion>())
     events_.publish(CachePromotion{std::string(object.key), Level::stream, Level::memory, {size}});
 }
@@ -292,131 +276,6 @@ void Cache::Impl::for_each(const std::function<bool(const Object&)>& visit) cons
   const auto watched = [&](const Object& object) { return more = visit(object); };
   memory_->for_each(clock_.wall(), watched);
   if (more && stream_) stream_->for_each(clock_.wall(), watched);
-}
-
-Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin(std::string_view key, SetOptions options) {
-  if (auto good = check_user_key(key); !good) return std::unexpected(good.error());
-  return begin_at(key, std::move(options));
-}
-
-Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_result(std::string_view key, SetOptions options) {
-  HOTWELL_ASSERT(key.starts_with(result_key_prefix));
-  if (auto good = check_key(key); !good) return std::unexpected(good.error());
-  return begin_at(key, std::move(options));
-}
-
-Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_private(SetOptions options) {
-  return begin_at({}, std::move(options));
-}
-
-Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_at(std::string_view key, SetOptions options) {
-  auto details = describe(key, std::move(options));
-  const auto telling = [this](Removals&& removed) { tell(removed); };
-  if (!stream_) {
-    auto draft = MemoryDraft::make(*memory_);
-    if (!draft) return std::unexpected(draft.error());
-    return std::make_unique<Attempt>(
-        std::move(*draft), std::move(details), Level::memory,
-        [this](Draft& finished, Details last) {
-          return commit_memory(static_cast<MemoryDraft&>(finished), std::move(last));
-        },
-        telling);
-  }
-  Removals removed;
-  auto draft = stream_->draft(key, details.generation, removed);
-  tell(removed);
-  if (!draft) return std::unexpected(draft.error());
-  return std::make_unique<Attempt>(
-      std::move(*draft), std::move(details), Level::stream,
-      [this](Draft& finished, Details last) {
-        return commit_file(static_cast<StreamDraft&>(finished), std::move(last));
-      },
-      telling);
-}
-
-Result<Object> Cache::Impl::commit_file(StreamDraft& draft, Details details) {
-  Removals removed;
-  const auto store = [&]() -> Result<Object> {
-    if (details.key.empty()) return stream_->commit(draft, std::move(details), removed);
-    std::optional<Buffer> copy;
-    if (fits_memory(draft.size())) {
-      auto bytes = read_all(FileSlice{draft.file(), 0, draft.size()});
-      if (!bytes) return std::unexpected(bytes.error());
-      copy = std::move(*bytes);
-    }
-    const std::lock_guard lock(stripe(details.key));
-    auto object = stream_->commit(draft, details, removed);
-    if (!object) return object;
-    if (auto kept = keep_in_memory(details, copy, removed)) return *kept;
-    return object;
-  };
-  auto object = store();
-  tell(removed);
-  if (object) tell_set(*object);
-  return object;
-}
-
-Result<Object> Cache::Impl::commit_memory(MemoryDraft& draft, Details details) {
-  auto bytes = draft.take();
-  if (!bytes) return std::unexpected(bytes.error());
-  Removals removed;
-  const auto store = [&]() -> Result<Object> {
-    if (details.key.empty()) return memory_->hold(std::move(details), *bytes, removed);
-    const std::lock_guard lock(stripe(details.key));
-    return memory_->put(std::move(details), *bytes, removed);
-  };
-  auto object = store();
-  tell(removed);
-  if (object) tell_set(*object);
-  return object;
-}
-
-std::optional<Object> Cache::Impl::keep_in_memory(const Details& details, const std::optional<Buffer>& bytes,
-                                                  Removals& removed) {
-  if (bytes)
-    if (auto kept = memory_->put(details, *bytes, removed)) return *kept;
-  // No room, or too large: whatever memory has of the key is of an older generation.
-  (void)memory_->erase(details.key, clock_.wall(), removed);
-  return std::nullopt;
-}
-
-Result<Object> Cache::Impl::get_or_compute(std::string_view key, const std::function<Result<void>(Sink&)>& compute,
-                                           SetOptions options) {
-  if (auto good = check_user_key(key); !good) return std::unexpected(good.error());
-  if (auto there = get(key); !there || *there) {
-    if (!there) return std::unexpected(there.error());
-    return std::move(**there);
-  }
-  const auto ended = std::make_shared<std::promise<Result<Object>>>();
-  auto end = ended->get_future();
-  const auto joined = flights_.join(
-      key, {.on_growing = {}, .on_end = [ended](const Result<Object>& result) { ended->set_value(result); }});
-  if (!joined.leader) return end.get();
-
-  const auto run = [&]() -> Result<Object> {
-    // The flight before this one may have ended since the first look.
-    if (auto there = find(key, Check::whole, Asker::again); there && *there) return std::move(**there);
-    auto writer = begin_at(key, std::move(options));
-    if (!writer) return std::unexpected(writer.error());
-    joined.flight->publish((*writer)->growing());
-    if (auto computed = compute(**writer); !computed) {
-      (*writer)->abandon(computed.error());
-      return std::unexpected(computed.error());
-    }
-    const auto growing = (*writer)->growing();
-    if (growing->state() == Growing::State::growing)
-      if (auto sealed = (*writer)->seal(growing->watermark()); !sealed) return std::unexpected(sealed.error());
-    if (growing->state() == Growing::State::abandoned) return std::unexpected(growing->error());
-    return (*writer)->object();
-  };
-  try {
-    joined.flight->complete(run());
-  } catch (const std::exception& thrown) {
-    joined.flight->complete(fail(Code::failed, fmt::format("the computation threw: {}", thrown.what())));
-  } catch (...) {
-    joined.flight->complete(fail(Code::failed, "the computation threw something that is no std::exception"));
-  }
-  return end.get();
 }
 
 CacheStats Cache::Impl::stats() const {
@@ -539,12 +398,15 @@ void Cache::Impl::tell_set(const Object& object) {
     events_.publish(CacheSet{std::string(object.key), object.level, {*object.size()}});
 }
 
-void Cache::Impl::sweep_later() {
-  next_sweep_.expires_after(sweep_every);
-  next_sweep_.async_wait([this](boost::system::error_code stopped) {
-    if (stopped) return;
-    sweep();
-    sweep_later();
+void Cache::Impl::sweep_every(Duration period) {
+  boost::asio::post(background_, [this, period] {
+    if (closing_) return;
+    next_sweep_.expires_after(period);
+    next_sweep_.async_wait([this, period](boost::system::error_code stopped) {
+      if (stopped) return;
+      sweep();
+      sweep_every(period);
+    });
   });
 }
 

@@ -23,6 +23,7 @@
 #include <hotwell/cache.hpp>
 
 #include "cache/flights.hpp"
+#include "cache/keys.hpp"
 #include "cache/memory/memory_draft.hpp"
 #include "cache/memory/memory_tier.hpp"
 #include "cache/stream/stream_tier.hpp"
@@ -32,15 +33,17 @@
 
 namespace hotwell {
 
-/// Keys that begin so are results of jobs: only the engine writes them.
-inline constexpr std::string_view result_key_prefix = "result:";
-
 /// Threads: any. Members without "try" in their name do disk I/O on the caller's thread.
 class Cache::Impl {
  public:
-  [[nodiscard]] static Result<std::unique_ptr<Impl>> open(CacheOptions options,
-                                                          const host::Clock& clock = host::system_clock(),
-                                                          host::Disk& disk = host::system_disk());
+  /// What tests put something else in the place of.
+  struct Seams {
+    const host::Clock& clock;
+    host::Disk& disk;
+    std::optional<Duration> sweep_every;  ///< none: sweep() is only called
+  };
+  [[nodiscard]] static Result<std::unique_ptr<Impl>> open(CacheOptions options, const Seams& seams);
+  [[nodiscard]] static Result<std::unique_ptr<Impl>> open(CacheOptions options);
   ~Impl();
 
   // The public face; see Cache.
@@ -86,7 +89,7 @@ class Cache::Impl {
   [[nodiscard]] cache::Recovery recovery() const;
 
  private:
-  Impl(CacheOptions options, const host::Clock& clock, host::Disk& disk);
+  Impl(CacheOptions options, const Seams& seams);
   Result<void> start();
 
   enum class Asker : std::uint8_t { first, again };
@@ -104,7 +107,7 @@ class Cache::Impl {
   [[nodiscard]] std::mutex& stripe(std::string_view key);
   void tell(const cache::Removals& removed);
   void tell_set(const Object& object);
-  void sweep_later();
+  void sweep_every(Duration period);
 
   const CacheOptions options_;
   const host::Clock& clock_;
@@ -124,6 +127,7 @@ class Cache::Impl {
   boost::asio::io_context background_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> working_{background_.get_executor()};
   boost::asio::steady_timer next_sweep_{background_};
+  bool closing_ = false;  ///< the background thread's
   std::thread thread_;
 };
 

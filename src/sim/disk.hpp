@@ -49,6 +49,12 @@ class LossyDisk final : public host::Disk {
     const std::lock_guard lock(mutex_);
     faults_ = faults;
   }
+  /// Lets `steps` more steps happen without faults.
+  void set_faults_after(std::uint64_t steps, Faults faults) {
+    const std::lock_guard lock(mutex_);
+    later_at_ = step_ + steps;
+    later_ = faults;
+  }
 
   /// What a power failure does to what was never synced: each file written since then may lose its end or have a block
   /// of zeros. Call after the user of the disk is gone.
@@ -157,6 +163,7 @@ class LossyDisk final : public host::Disk {
   }
 
   Result<void> step_locked() {
+    if (step_ == later_at_) faults_ = later_;
     if (step_ >= faults_.crash_at_step) {
       step_ = faults_.crash_at_step + 1;
       return fail(Code::io, "the simulated machine has stopped");
@@ -171,6 +178,8 @@ class LossyDisk final : public host::Disk {
   Faults faults_;
   std::mt19937_64 random_;
   std::uint64_t step_ = 0;
+  std::uint64_t later_at_ = UINT64_MAX;
+  Faults later_;
   std::uint64_t written_ = 0;
   std::set<ino_t> unsynced_;
 };

@@ -20,7 +20,11 @@ Manifest& whole(Manifest& manifest) {
 }  // namespace
 
 std::shared_ptr<const FileHandle> share(FileHandle file, std::shared_ptr<const Space> space) {
-  return {new FileHandle(std::move(file)), [space = std::move(space)](const FileHandle* open) { delete open; }};
+  // Let go of here: a weak pointer to the handle keeps the deleter itself.
+  return {new FileHandle(std::move(file)), [space = std::move(space)](const FileHandle* open) mutable {
+            delete open;
+            space.reset();
+          }};
 }
 
 StreamObject::StreamObject(host::Disk& disk, Manifest manifest, std::filesystem::path path,

@@ -183,9 +183,15 @@ Result<bool> StreamTier::erase(std::string_view key, WallTime now, Removals& rem
 
 Result<void> StreamTier::clear(Removals& removed) {
   const std::lock_guard committing(commit_);
-  while (!uses_.empty())
-    if (auto out = take_out(*uses_.front(), Cause::erased, removed); !out) return out;
-  return {};
+  for (;;) {
+    Entry* entry = nullptr;
+    {
+      const std::lock_guard lock(index_);
+      if (uses_.empty()) return {};
+      entry = uses_.front();
+    }
+    if (auto out = take_out(*entry, Cause::erased, removed); !out) return out;
+  }
 }
 
 std::optional<std::uint64_t> StreamTier::generation(std::string_view key, WallTime now) const {
@@ -216,6 +222,7 @@ Result<bool> StreamTier::touch(std::string_view key, WallTime now, WallTime expi
                     object->length(),
                     object->checksums()};
   const auto temporary = temporary_path(name, object->generation);
+  (void)disk_.remove(temporary);  // one that failed before may have left it
   auto written = write_manifest(temporary, manifest);
   if (written) written = disk_.rename(temporary, manifest_path(name));
   if (!written) {
