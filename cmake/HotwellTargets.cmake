@@ -25,8 +25,10 @@ if(HOTWELL_MOLD)
   target_link_options(hotwell_options INTERFACE -fuse-ld=mold)
 endif()
 if(HOTWELL_SANITIZE)
-  target_compile_options(hotwell_options INTERFACE -fsanitize=${HOTWELL_SANITIZE} -fno-omit-frame-pointer
-                         $<$<STREQUAL:${HOTWELL_SANITIZE},address,undefined>:-fno-sanitize-recover=all>)
+  target_compile_options(hotwell_options INTERFACE -fsanitize=${HOTWELL_SANITIZE} -fno-omit-frame-pointer)
+  if(HOTWELL_SANITIZE MATCHES undefined)
+    target_compile_options(hotwell_options INTERFACE -fno-sanitize-recover=all)
+  endif()
   target_link_options(hotwell_options INTERFACE -fsanitize=${HOTWELL_SANITIZE})
 endif()
 
