@@ -44,7 +44,7 @@ Result<Pipe> make_pipe() {
 }
 
 Result<FileHandle> memory_file(const char* name) {
-  const int fd = ::memfd_create(name, MFD_CLOEXEC);
+  const int fd = ::memfd_create(name, MFD_CLOEXEC | MFD_ALLOW_SEALING);
   if (fd < 0) return system_fail(errno, "making a file in memory");
   return FileHandle{fd};
 }
@@ -64,6 +64,9 @@ Result<FileHandle> open_null() {
 }
 
 Result<FileHandle> reopen(int fd) {
+  struct stat status{};
+  if (::fstat(fd, &status) != 0) return system_fail(errno, "opening an input anew");
+  if (!S_ISREG(status.st_mode)) return fail(Code::invalid_argument, "only a regular file can be opened anew");
   char path[32];
   std::snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
   const int copy = ::open(path, O_RDONLY | O_CLOEXEC);

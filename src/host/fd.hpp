@@ -29,7 +29,8 @@ struct Pipe {
 [[nodiscard]] Result<FileHandle> memory_file(const char* name, ByteView bytes);
 
 [[nodiscard]] Result<FileHandle> open_null();
-/// The same file opened anew for reading: with an offset of its own. Errors: as open(2).
+/// The same regular file opened anew for reading: with an offset of its own. Errors: invalid_argument where it is
+/// something else (a pipe's other end would be opened); as open(2).
 [[nodiscard]] Result<FileHandle> reopen(int fd);
 /// Errors: io.
 [[nodiscard]] Result<std::uint64_t> file_size(int fd);

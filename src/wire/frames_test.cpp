@@ -60,6 +60,23 @@ TEST(Frames, AreLittleEndianBehindA16ByteHeader) {
   EXPECT_EQ(datagram, expected);
 }
 
+std::string bytes_of(std::string_view hex) {
+  std::string bytes;
+  for (std::size_t i = 0; i + 1 < hex.size(); i += hex[i] == ' ' ? 1 : 2)
+    if (hex[i] != ' ') bytes += static_cast<char>(std::stoi(std::string{hex.substr(i, 2)}, nullptr, 16));
+  return bytes;
+}
+
+TEST(Frames, AreWhatTheDescriptionOfTheProtocolShows) {
+  std::string datagram;
+  encode(JobMessage{.ref = {0x192, 1}, .has_output = true, .operation = "echo", .payload = "hi"}, datagram);
+  EXPECT_EQ(datagram, bytes_of("02 01 01 00 01 00 00 00 92 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
+                               "04 00 00 00 65 63 68 6f 00 00 00 00 02 00 00 00 68 69"));
+  encode(Done{.ref = {0x192, 1}, .is_inline = true, .content_type = "text/plain", .text = "hi"}, datagram);
+  EXPECT_EQ(datagram, bytes_of("08 01 04 00 01 00 00 00 92 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
+                               "0a 00 00 00 74 65 78 74 2f 70 6c 61 69 6e 02 00 00 00 68 69"));
+}
+
 TEST(Frames, GarbageIsAnErrorAndNothingWorse) {
   std::mt19937_64 random{test::seed()};
   std::string datagram;

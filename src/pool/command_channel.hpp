@@ -1,0 +1,55 @@
+/// A command: one process a job, started from an argv template, ended by its exit.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "pool/channel.hpp"
+#include "pool/pump.hpp"
+#include "pool/spawner.hpp"
+#include "pool/tail.hpp"
+
+namespace hotwell::pool {
+
+class CommandChannel final : public Channel {
+ public:
+  CommandChannel(boost::asio::io_context& io, boost::asio::any_io_executor disk, Spawner& spawner, Listener& listener,
+                 WorkerId id, const WorkerSpec& spec);
+  ~CommandChannel() override;
+
+  Result<void> assign(const Attempt& attempt) override;
+  void ask_to_stop() override;
+  void retire() override {}
+  void kill() override;
+  std::string stderr_tail() override { return tail_ ? tail_->text() : std::string{}; }
+
+ private:
+  /// Says `outcome` and that the worker is gone, once the process and its output have ended.
+  void conclude();
+  [[nodiscard]] Result<Answer> outcome();
+
+  boost::asio::io_context& io_;
+  boost::asio::any_io_executor disk_;
+  Spawner& spawner_;
+  Listener& listener_;
+  const WorkerId id_;
+  const WorkerSpec& spec_;
+  int output_ = -1;  ///< the sink's, where the command writes it by itself
+  std::optional<Tail> tail_;
+  std::shared_ptr<Pump> pump_;
+  std::optional<Result<std::uint64_t>> pumped_;
+  std::optional<Spawner::Exit> exit_;
+  std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);
+};
+
+/// `text` with "{input}", "{output}" and "{param.NAME}" replaced. Errors: invalid_argument for a parameter or an input
+/// that the job does not have.
+struct Placeholders {
+  std::string input;  ///< empty: the job has none
+  std::string output;
+  const std::map<std::string, std::string>& params;
+};
+[[nodiscard]] Result<std::string> fill_in(std::string_view text, const Placeholders& values);
+
+}  // namespace hotwell::pool

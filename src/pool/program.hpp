@@ -1,0 +1,23 @@
+/// What every worker process has, whatever its kind: its environment, its standard error's tail, and words for how it
+/// ended.
+#pragma once
+
+#include <map>
+#include <string>
+#include <vector>
+
+#include <hotwell/pool.hpp>
+
+#include "pool/plan.hpp"
+#include "pool/spawner.hpp"
+
+namespace hotwell::pool {
+
+/// PATH, LANG, HOME and TMPDIR of this process, and the type's own.
+[[nodiscard]] std::vector<std::string> worker_environment(const std::map<std::string, std::string>& own);
+
+/// The end of a worker that was not expected to end: crashed, unless there is no such program or the spawner went
+/// first.
+[[nodiscard]] WorkerGone describe_end(WorkerId worker, const WorkerSpec& spec, const Spawner::Exit& exit);
+
+}  // namespace hotwell::pool

@@ -1,0 +1,522 @@
+#include "pool/supervisor.hpp"
+
+#include <random>
+
+#include <fmt/format.h>
+#include <boost/asio/post.hpp>
+
+#include "base/assert.hpp"
+#include "base/digest.hpp"
+#include "base/log.hpp"
+#include "host/clock.hpp"
+#include "pool/command_channel.hpp"
+#include "pool/frames_channel.hpp"
+#include "pool/job_id.hpp"
+#include "pool/thread_channel.hpp"
+#include "wire/frames.hpp"
+
+namespace hotwell::pool {
+namespace {
+
+constexpr Duration first_spawner_delay = std::chrono::milliseconds{10};
+constexpr Duration longest_spawner_delay = std::chrono::seconds{10};
+constexpr Duration spawner_is_well_after = std::chrono::seconds{5};
+
+std::vector<WorkerSpec> all_types(const PoolOptions& options) {
+  std::vector<WorkerSpec> specs;
+  if (options.worker.kind != WorkerKind::function) specs.push_back(options.worker);
+  for (const auto& spec : options.more_workers)
+    if (spec.kind != WorkerKind::function) specs.push_back(spec);
+  specs.push_back({.kind = WorkerKind::function, .name = "function"});
+  return specs;
+}
+
+Style style_of(WorkerKind kind) {
+  switch (kind) {
+    case WorkerKind::function: return Style::thread;
+    case WorkerKind::command: return Style::per_job;
+    case WorkerKind::lines:
+    case WorkerKind::frames: return Style::warm;
+  }
+  return Style::thread;
+}
+
+Rules rules_of(const PoolOptions& options, const std::vector<WorkerSpec>& specs) {
+  Rules rules{.max_workers = options.max_workers,
+              .reuse_workers = options.reuse_workers,
+              .weights = options.weights,
+              .queue_limit = options.queue_limit,
+              .kill_grace = options.kill_grace};
+  for (const auto& spec : specs) {
+    const bool first = rules.types.empty();
+    rules.types.push_back({.name = spec.name,
+                           .style = style_of(spec.kind),
+                           .min = spec.min_workers.value_or(first ? options.min_workers : 0),
+                           .max = spec.max_workers,
+                           .max_crashes = spec.max_crashes.value_or(options.max_crashes)});
+  }
+  return rules;
+}
+
+std::function<double()> jitter() {
+  return [engine = std::mt19937_64{std::random_device{}()},
+          range = std::uniform_real_distribution<double>{}]() mutable { return range(engine); };
+}
+
+}  // namespace
+
+Supervisor::Supervisor(boost::asio::io_context& io, const PoolOptions& options, const std::string& spawner,
+                       PoolEvents& events, PublishedFigures& figures)
+    : io_(io),
+      specs_(all_types(options)),
+      timeout_(options.timeout),
+      backoff_(options.backoff),
+      retries_(options.retries),
+      events_(events),
+      published_(figures),
+      plan_(rules_of(options, specs_), jitter()),
+      timer_(io),
+      spawner_timer_(io) {
+  if (!spawner.empty())
+    spawner_.emplace(io, spawner,
+                     Spawner::Listener{.ready =
+                                           [this](bool enclosed, std::string why) {
+                                             if (auto ready = std::exchange(on_ready_, nullptr))
+                                               ready(enclosed, std::move(why));
+                                             feed(SpawnerState{true});
+                                           },
+                                       .lost = [this](std::string why) { spawner_lost(std::move(why)); }});
+}
+
+Supervisor::~Supervisor() {
+  *alive_ = false;
+  spawner_.reset();  // every process ends before the sinks that they write to
+  disk_.stop();
+  disk_.join();
+  hands_.clear();  // waits for functions that still run
+}
+
+Result<void> Supervisor::start(std::function<void(bool, std::string)> ready) {
+  if (!spawner_) {
+    ready(true, "no worker processes");
+    feed(Tick{});
+    return {};
+  }
+  on_ready_ = std::move(ready);
+  spawner_started_ = host::system_clock().now();
+  if (auto started = spawner_->start(); !started) return started;
+  feed(SpawnerState{false});
+  return {};
+}
+
+// ---- the spawner -------------------------------------------------------------------------------------------------
+
+void Supervisor::spawner_lost(std::string why) {
+  if (auto ready = std::exchange(on_ready_, nullptr)) return ready(false, {});  // it never came up: open() fails
+  base::log().error("{}; its workers end with it, their jobs start again", why);
+  feed(SpawnerState{false});
+  const auto now = host::system_clock().now();
+  if (now - spawner_started_ > spawner_is_well_after) spawner_failures_ = 0;
+  if (spawner_failures_ == 0) {
+    ++spawner_failures_;
+    return restart_spawner();
+  }
+  Duration delay = first_spawner_delay;
+  for (unsigned i = 1; i < spawner_failures_ && delay < longest_spawner_delay; ++i) delay *= 2;
+  ++spawner_failures_;
+  spawner_timer_.expires_after(delay);
+  spawner_timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+    if (!error && *alive) restart_spawner();
+  });
+}
+
+void Supervisor::restart_spawner() {
+  spawner_started_ = host::system_clock().now();
+  if (auto started = spawner_->start(); !started) spawner_lost(started.error().message);
+}
+
+// ---- from the owner -----------------------------------------------------------------------------------------------
+
+std::optional<TypeIndex> Supervisor::type_of(const std::string& operation) const {
+  std::optional<TypeIndex> any;
+  for (TypeIndex index = 0; index + 1 < specs_.size(); ++index) {
+    const auto& names = specs_[index].operations;
+    if (std::find(names.begin(), names.end(), operation) != names.end()) return index;
+    if (names.empty() && !any) any = index;
+  }
+  return any;
+}
+
+bool Supervisor::is_process(TypeIndex type) const { return specs_[type].kind != WorkerKind::function; }
+
+Result<void> Supervisor::check(const Submission& submission) const {
+  if (submission.function) return {};
+  const Job& job = submission.job;
+  if (!type_of(job.operation))
+    return fail(Code::not_found, fmt::format("no worker offers the operation \"{}\"", job.operation));
+  if (job.operation.size() > wire::name_limit)
+    return fail(Code::invalid_argument, fmt::format("an operation's name has at most {} bytes", wire::name_limit));
+  if (job.input_identity.size() > wire::identity_limit)
+    return fail(Code::invalid_argument, fmt::format("an input's identity has at most {} bytes", wire::identity_limit));
+  if (job.inputs.size() > wire::descriptor_limit - 2)
+    return fail(Code::invalid_argument, fmt::format("a job has at most {} inputs, this one has {}",
+                                                    wire::descriptor_limit - 2, job.inputs.size()));
+  if (!submission.options.id.empty() && owners_ids_.contains(submission.options.id))
+    return fail(Code::invalid_argument, fmt::format("there is a job \"{}\" already", submission.options.id));
+  return {};
+}
+
+void Supervisor::submit(Submission submission) {
+  if (auto right = check(submission); !right) {
+    submission.ended({.job_id = std::move(submission.id), .result = std::unexpected(right.error())});
+    return;
+  }
+  const auto now = host::system_clock().now();
+  const JobOptions& options = submission.options;
+  PlannedJob planned{
+      .number = submission.number,
+      .type = submission.function ? static_cast<TypeIndex>(specs_.size() - 1) : *type_of(submission.job.operation),
+      .operation = submission.job.operation,
+      .priority = options.priority,
+      .retries = options.retries.value_or(retries_),
+      .timeout = options.timeout.value_or(timeout_),
+      .backoff = options.backoff.value_or(backoff_)};
+  if (options.deadline) planned.deadline = now + (*options.deadline - host::system_clock().wall());
+  if (!submission.job.input_identity.empty()) planned.affinity = base::xxh3_64(submission.job.input_identity);
+  const JobNumber number = submission.number;
+  Record& record = records_[number];
+  record.type = planned.type;
+  record.what = std::move(submission);
+  if (!record.what.options.id.empty()) owners_ids_.emplace(record.what.options.id, number);
+  feed(Submit{std::move(planned)});
+  const auto accepted = records_.find(number);
+  if (accepted == records_.end() || !accepted->second.what.options.stop.stop_possible()) return;
+  accepted->second.on_stop.emplace(accepted->second.what.options.stop, [this, number, alive = alive_] {
+    boost::asio::post(io_, [this, number, alive] {
+      if (*alive) feed(CancelJob{number});
+    });
+  });
+}
+
+std::optional<JobNumber> Supervisor::find(std::string_view id) const {
+  if (const auto owners = owners_ids_.find(std::string{id}); owners != owners_ids_.end()) return owners->second;
+  const auto number = parse_job_id(id);
+  const auto record = number ? records_.find(*number) : records_.end();
+  if (record == records_.end() || record->second.what.id != id) return std::nullopt;
+  return number;
+}
+
+bool Supervisor::cancel(std::string_view id) {
+  const auto number = find(id);
+  if (!number || !plan_.can_cancel(*number)) return false;
+  feed(CancelJob{*number});
+  return true;
+}
+
+void Supervisor::raise(std::string_view id, Priority priority) {
+  if (const auto number = find(id)) feed(RaiseJob{*number, priority});
+}
+
+void Supervisor::drain(Duration limit, std::function<void(bool)> drained) {
+  if (drained_) return drained(*drained_);
+  drain_waiters_.push_back(std::move(drained));
+  feed(DrainRequest{limit});
+}
+
+void Supervisor::set_defaults(Duration timeout, unsigned retries) {
+  timeout_ = timeout;
+  retries_ = retries;
+}
+
+// ---- from the channels --------------------------------------------------------------------------------------------
+
+void Supervisor::worker_ready(WorkerId worker) {
+  const auto& hand = hands_.at(worker);
+  publish<WorkerStarted>(hand.name, specs_[hand.type].name);
+  feed(WorkerReady{worker});
+}
+
+void Supervisor::attempt_progress(WorkerId worker, double fraction) {
+  const auto record = records_.find(hands_.at(worker).job);
+  if (record != records_.end())
+    publish<JobProgress>(record->second.what.id, record->second.what.job.operation, fraction);
+}
+
+void Supervisor::attempt_done(WorkerId worker, Result<Answer> outcome) {
+  Hand& hand = hands_.at(worker);
+  const JobNumber number = std::exchange(hand.job, 0);
+  const auto found = records_.find(number);
+  if (found == records_.end()) return;  // a thread whose owner stopped waiting
+  Record& record = found->second;
+  if (!outcome) record.stderr_tail = hand.channel->stderr_tail();
+  const auto attempt = record.attempt;
+  if (record.sink && !record.memory) feed(WorkerReleased{worker, number, attempt});
+  end_sink(record, std::move(outcome), [this, number, attempt](std::optional<Error> error) {
+    feed(AttemptEnded{number, attempt, std::move(error)});
+  });
+}
+
+void Supervisor::worker_broken(WorkerId worker, std::string why) {
+  Hand& hand = hands_.at(worker);
+  base::log().warn("{} is killed: {}", hand.name, why);
+  hand.channel->kill();
+}
+
+void Supervisor::worker_gone(WorkerGone gone) {
+  const auto found = hands_.find(gone.worker);
+  Hand& hand = found->second;
+  publish<WorkerExited>(hand.name, specs_[hand.type].name, gone.reason.message);
+  const JobNumber number = hand.job;
+  const std::string tail = hand.channel->stderr_tail();
+  // The channel is in the middle of saying this: it goes when it has finished.
+  boost::asio::post(io_, [channel = std::shared_ptr<Channel>(std::move(hand.channel))] {});
+  hands_.erase(found);
+  const auto record = records_.find(number);
+  if (record == records_.end()) {
+    if (gone.cannot_start || gone.reason.code == Code::crashed)
+      base::log().debug("worker {}: {}{}{}", gone.worker, gone.reason.message, tail.empty() ? "" : ": ", tail);
+    return feed(std::move(gone));
+  }
+  record->second.stderr_tail = tail;
+  const Error reason = gone.reason;
+  end_sink(record->second, std::unexpected(reason),
+           [this, gone = std::move(gone)](const std::optional<Error>&) { feed(gone); });
+}
+
+// ---- sinks ---------------------------------------------------------------------------------------------------------
+
+Result<void> Supervisor::open_sink(Record& record) {
+  record.memory = nullptr;
+  if (record.what.options.sink) {
+    auto sink = record.what.options.sink(record.attempt);
+    if (!sink) return std::unexpected(sink.error());
+    record.sink = std::move(*sink);
+    return {};
+  }
+  auto sink = MemorySink::make();
+  if (!sink) return std::unexpected(sink.error());
+  record.memory = sink->get();
+  record.sink = std::move(*sink);
+  return {};
+}
+
+void Supervisor::end_sink(Record& record, Result<Answer> outcome, std::function<void(std::optional<Error>)> then) {
+  if (record.stopping && outcome) outcome = fail(Code::cancelled, "the attempt was stopped");
+  if (outcome) {
+    record.result.content_type = outcome->content_type;
+    record.result.size = outcome->size;
+  }
+  if (!record.sink) {  // a function's value travels beside the pool
+    if (outcome) record.result.body = Buffer::of(std::move(outcome->text));
+    return then(outcome ? std::nullopt : std::optional{std::move(outcome.error())});
+  }
+  if (record.memory) {
+    std::optional<Error> error;
+    if (!outcome) {
+      error = std::move(outcome.error());
+    } else if (outcome->is_inline) {
+      record.result.body = Buffer::of(std::move(outcome->text));
+    } else if (auto sealed = record.memory->seal(outcome->size); !sealed) {
+      error = sealed.error();
+    } else {
+      record.result.body = record.memory->take();
+    }
+    record.sink.reset();
+    record.memory = nullptr;
+    return then(std::move(error));
+  }
+  // Sealing may write, rename and sync: on the disk thread.
+  boost::asio::post(disk_, [this, alive = alive_, sink = std::shared_ptr<Sink>(std::move(record.sink)),
+                            outcome = std::move(outcome), then = std::move(then)]() mutable {
+    std::optional<Error> error;
+    if (outcome) {
+      sink->set_content_type(outcome->content_type);
+      Result<void> kept;
+      if (outcome->is_inline && !outcome->text.empty()) kept = sink->write(outcome->text);
+      if (kept) kept = sink->seal(outcome->size);
+      if (!kept) error = kept.error();
+    } else {
+      error = outcome.error();
+    }
+    if (error) sink->abandon(*error);
+    sink.reset();
+    boost::asio::post(io_, [alive, then = std::move(then), error = std::move(error)]() mutable {
+      if (*alive) then(std::move(error));
+    });
+  });
+}
+
+// ---- actions -------------------------------------------------------------------------------------------------------
+
+void Supervisor::feed(Event event) {
+  events_queue_.push_back(std::move(event));
+  if (stepping_) return;
+  stepping_ = true;
+  while (!events_queue_.empty()) {
+    Event next = std::move(events_queue_.front());
+    events_queue_.pop_front();
+    auto actions = plan_.step(std::move(next), host::system_clock().now());
+    published_.publish(plan_.figures());
+    for (auto& action : actions) std::visit([this](auto& a) { apply(a); }, action);
+  }
+  stepping_ = false;
+  arm_timer();
+}
+
+void Supervisor::apply(Accept& action) {
+  const auto& what = records_.at(action.job).what;
+  publish<JobQueued>(what.id, what.job.operation, what.options.priority);
+}
+
+void Supervisor::apply(SpawnWorker& action) {
+  const WorkerSpec& spec = specs_[action.type];
+  Hand& hand = hands_[action.worker];
+  hand.type = action.type;
+  hand.name = fmt::format("{}-{}", spec.name, action.worker);
+  Channel::Listener& self = *this;
+  switch (spec.kind) {
+    case WorkerKind::function: hand.channel = std::make_unique<ThreadChannel>(io_, self, action.worker); break;
+    case WorkerKind::command:
+      hand.channel = std::make_unique<CommandChannel>(io_, disk_.get_executor(), *spawner_, self, action.worker, spec);
+      break;
+    case WorkerKind::frames:
+    case WorkerKind::lines:
+      hand.channel = std::make_unique<FramesChannel>(io_, *spawner_, self, action.worker, spec);
+      break;
+  }
+}
+
+Result<void> Supervisor::begin(const Assign& action, Record& record, Hand& hand) {
+  if (!record.what.function)
+    if (auto opened = open_sink(record); !opened) return opened;
+  hand.job = action.job;
+  auto begun = hand.channel->assign({.job = action.job,
+                                     .number = action.attempt,
+                                     .time_left = action.time_left,
+                                     .what = &record.what.job,
+                                     .function = &record.what.function,
+                                     .sink = record.sink.get()});
+  if (!begun) hand.job = 0;
+  return begun;
+}
+
+void Supervisor::apply(Assign& action) {
+  Record& record = records_.at(action.job);
+  Hand& hand = hands_.at(action.worker);
+  record.attempt = action.attempt;
+  record.stopping = false;
+  record.worker = hand.name;
+  record.stderr_tail.clear();
+  publish<JobStarted>(record.what.id, record.what.job.operation, hand.name, action.attempt);
+  auto begun = begin(action, record, hand);
+  if (begun) return;
+  end_sink(record, std::unexpected(begun.error()),
+           [this, number = action.job, attempt = action.attempt](std::optional<Error> error) {
+             feed(AttemptEnded{number, attempt, std::move(error)});
+           });
+  // A command that did not start leaves nothing behind that could end later.
+  if (specs_[hand.type].kind == WorkerKind::command)
+    worker_gone({.worker = action.worker, .reason = begun.error(), .charged = false});
+}
+
+void Supervisor::apply(AskToStop& action) {
+  if (const auto record = records_.find(action.job); record != records_.end()) record->second.stopping = true;
+  if (const auto hand = hands_.find(action.worker); hand != hands_.end()) hand->second.channel->ask_to_stop();
+}
+
+void Supervisor::apply(KillWorker& action) {
+  if (const auto hand = hands_.find(action.worker); hand != hands_.end()) hand->second.channel->kill();
+}
+
+void Supervisor::apply(RetireWorker& action) {
+  if (const auto hand = hands_.find(action.worker); hand != hands_.end()) hand->second.channel->retire();
+}
+
+void Supervisor::apply(AnnounceRetry& action) {
+  const auto& what = records_.at(action.job).what;
+  publish<JobRetrying>(what.id, what.job.operation, action.error, action.delay);
+}
+
+void Supervisor::apply(End& action) {
+  auto node = records_.extract(action.job);
+  Record& record = node.mapped();
+  record.on_stop.reset();
+  for (auto& [id, hand] : hands_)
+    if (hand.job == action.job) hand.job = 0;  // a function that goes on alone
+  const auto& what = record.what;
+  if (!what.options.id.empty()) owners_ids_.erase(what.options.id);
+  JobEnd end{.job_id = what.id,
+             .attempts = action.attempts,
+             .stderr_tail = std::move(record.stderr_tail),
+             .dead = action.dead,
+             .result = std::unexpected(Error{})};
+  if (!action.error) {
+    record.result.job_id = what.id;
+    record.result.attempts = action.attempts;
+    record.result.queued = action.queued;
+    record.result.ran = action.ran;
+    record.result.worker = std::move(record.worker);
+    publish<JobCompleted>(what.id, what.job.operation, action.ran, Bytes{record.result.size});
+    end.result = std::move(record.result);
+  } else {
+    if (!action.refused) {
+      if (action.error->code == Code::cancelled) {
+        publish<JobCancelled>(what.id, what.job.operation);
+      } else if (action.dead) {
+        publish<JobDead>(what.id, what.job.operation, *action.error);
+      } else {
+        publish<JobFailed>(what.id, what.job.operation, *action.error);
+      }
+    }
+    end.result = std::unexpected(std::move(*action.error));
+  }
+  record.what.ended(std::move(end));
+}
+
+void Supervisor::apply(Drained& action) {
+  drained_ = action.killed;
+  for (auto& waiter : std::exchange(drain_waiters_, {})) waiter(action.killed);
+}
+
+/// Never re-arms for later: a timer that fires too early costs a Tick, which is cheaper than moving it for every job.
+void Supervisor::arm_timer() {
+  const auto next = plan_.next_timer();
+  if (!next || *next >= armed_) return;
+  armed_ = *next;
+  timer_.expires_at(std::chrono::time_point_cast<std::chrono::steady_clock::duration>(*next));
+  timer_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
+    if (error || !*alive) return;
+    armed_ = host::MonoTime::max();
+    feed(Tick{});
+  });
+}
+
+// ---- figures -------------------------------------------------------------------------------------------------------
+
+void PublishedFigures::publish(const Figures& f) {
+  const std::array<std::uint64_t, 15> values{
+      f.max_workers, f.min_workers, f.idle,       f.busy,     f.workers,
+      f.pending[0],  f.pending[1],  f.pending[2], f.accepted, f.completed,
+      f.failed,      f.cancelled,   f.retried,    f.reuses,   static_cast<std::uint64_t>(f.executed.count())};
+  for (std::size_t i = 0; i < values.size(); ++i) values_[i].store(values[i], std::memory_order_release);
+}
+
+PoolStats PublishedFigures::stats() const {
+  std::array<std::uint64_t, 15> v{};
+  for (std::size_t i = 0; i < v.size(); ++i) v[i] = values_[i].load(std::memory_order_acquire);
+  const auto small = [&](std::size_t i) { return static_cast<unsigned>(v[i]); };
+  PoolStats stats;
+  stats.workers = {.max = small(0), .min = small(1), .idle = small(2), .busy = small(3), .total = small(4)};
+  stats.queue = {.pending = v[5] + v[6] + v[7], .by_priority = {.high = v[5], .normal = v[6], .low = v[7]}};
+  stats.jobs = {.total = v[8], .completed = v[9], .failed = v[10], .cancelled = v[11], .retried = v[12]};
+  if (v[8] > 0) stats.jobs.success_rate = static_cast<double>(v[9]) / static_cast<double>(v[8]);
+  if (v[9] > 0) {
+    stats.performance.avg_execution_time = Duration{static_cast<std::int64_t>(v[14] / v[9])};
+    stats.performance.reuse_rate = static_cast<double>(v[13]) / static_cast<double>(v[9]);
+  }
+  stats.performance.worker_reuses = v[13];
+  if (v[0] > 0) stats.performance.utilization = static_cast<double>(v[3]) / static_cast<double>(v[0]);
+  return stats;
+}
+
+}  // namespace hotwell::pool
