@@ -11,7 +11,6 @@
 
 #include <gtest/gtest.h>
 #include <unistd.h>
-#include <boost/asio/use_future.hpp>
 
 #include "cache/reader.hpp"
 #include "cache/tiered_cache.hpp"
@@ -86,10 +85,13 @@ TEST(Cache, TheExampleOfTheInterfaces) {
 TEST(Cache, AsksLaterOnItsOwnThread) {
   Cache cache{{}};
   ASSERT_TRUE(cache.set("key", "bytes"));
-  auto there = cache.async_get("key", boost::asio::use_future);
-  auto absent = cache.async_get("absent", boost::asio::use_future);
-  EXPECT_EQ(there.get().value()->bytes().text(), "bytes");
-  EXPECT_FALSE(absent.get().value());
+  const auto ask = [&](std::string key) {
+    std::promise<Result<std::optional<Object>>> answer;
+    cache.async_get(std::move(key), [&](Result<std::optional<Object>> found) { answer.set_value(std::move(found)); });
+    return answer.get_future().get();
+  };
+  EXPECT_EQ(ask("key").value()->bytes().text(), "bytes");
+  EXPECT_FALSE(ask("absent").value());
 }
 
 TEST(Cache, ConstructionThrowsWhatOpeningAnswers) {
@@ -274,6 +276,18 @@ TEST_F(CacheTest, EntriesExpireByTheirOwnTimeOrTheCaches) {
   open(given);
   EXPECT_TRUE(get("touched"));
   EXPECT_EQ(impl_->stats().stream.entries, 1U);
+}
+
+TEST_F(CacheTest, WhatHasExpiredIsRemovedInTheBackground) {
+  auto opened = Cache::Impl::open({.memory_limit = 4_MiB}, {clock_, disk_, 1ms});
+  ASSERT_TRUE(opened);
+  std::promise<std::string> expired;
+  auto subscription = (*opened)->events().on<CacheExpiry>([&](const CacheExpiry& e) { expired.set_value(e.key); });
+  ASSERT_TRUE((*opened)->set("key", "bytes", {.ttl = 1s}));
+  clock_.advance(1s);
+  auto key = expired.get_future();
+  ASSERT_EQ(key.wait_for(30s), std::future_status::ready);
+  EXPECT_EQ(key.get(), "key");
 }
 
 TEST_F(CacheTest, ATimeToLiveBeyondTheEndOfTimeIsForever) {

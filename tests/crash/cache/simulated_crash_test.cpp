@@ -130,7 +130,7 @@ TEST(SimulatedCrash, AtEveryStepOfOneHistory) {
     test::TempDir directory;
     History history(7, directory.path() / "cache");
     sim::LossyDisk disk({.crash_at_step = at, .torn_write = at % 2 == 0}, at);
-    history.live(disk, 40);
+    history.live(disk, 16);
     if (!disk.crashed()) steps = 0;
     history.check();
     if (HasFatalFailure() || HasNonfatalFailure()) return;
@@ -139,7 +139,7 @@ TEST(SimulatedCrash, AtEveryStepOfOneHistory) {
 
 TEST(SimulatedCrash, ManyLivesOneAfterTheOther) {
   std::mt19937_64 random(test::seed());
-  for (int round = 0; round < 10; ++round) {
+  for (int round = 0; round < 6; ++round) {
     test::TempDir directory;
     History history(random(), directory.path() / "cache");
     for (int life = 0; life < 8; ++life) {
