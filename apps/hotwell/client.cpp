@@ -114,6 +114,7 @@ Outcome<void> Client::connect() {
   const auto endpoints = resolver.resolve(server_.host, server_.port, error);
   stream_.emplace(io_);
   buffer_.clear();
+  buffer_.reserve(128 * 1024);  // what one read takes at most: Beast reads no more than fits
   if (error) return no_server(error);
   error = await([&](auto done) { stream_->async_connect(endpoints, done); });
   if (error) return no_server(error);
@@ -193,7 +194,7 @@ Outcome<HttpResponse> Client::exchange(const HttpRequest& request, const Receive
   while (!parser.is_done()) {
     parser.get().body().data = piece.data();
     parser.get().body().size = piece.size();
-    error = await([&](auto done) { http::async_read(*stream_, buffer_, parser, done); });
+    error = await([&](auto done) { http::async_read_some(*stream_, buffer_, parser, done); });
     if (error == http::error::need_buffer) error = {};
     if (error) return broken(fmt::format("the answer broke off after {} bytes", response.size), error);
     const std::string_view bytes(piece.data(), piece.size() - parser.get().body().size);

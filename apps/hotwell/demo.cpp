@@ -8,6 +8,7 @@
 #include <csignal>
 #include <cstdio>
 #include <filesystem>
+#include <thread>
 #include <vector>
 
 #include <fcntl.h>
@@ -243,6 +244,9 @@ Outcome<void> demonstrate(const DemoOptions& options) {
   const auto server = parse_server(daemon->url());
   if (!server) return std::unexpected(server.error());
   std::printf("hotwell serve is listening on %s (log: %s)\n", daemon->url().c_str(), (out / "hotwell.log").c_str());
+
+  // A result of a file that changed a moment ago is served but not kept: it could change again unseen.
+  if (options.media.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(150));
 
   Client client(*server, "");
   Table table({{"what"},

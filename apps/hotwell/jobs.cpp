@@ -88,7 +88,9 @@ void add_jobs(CLI::App& root, Commands& commands) {
   list->add_option("--state", options->state, "queued, running, retrying, completed, failed, cancelled or dead")
       ->type_name("STATE");
   list->add_option("--operation", options->operation, "only of this operation")->type_name("NAME");
-  list->add_option("--limit", options->limit, "at most this many (20)")->type_name("N")->check(CLI::Range(1U, 1000U));
+  list->add_option("--limit", options->limit, "at most this many (20)")
+      ->type_name("N")
+      ->check(CLI::Range(1U, 1000U).description(""));
   list->add_flag("--json", options->json, "as the server says it");
   add_daemon_options(*list, options->daemon);
   commands.on(list, [options] { return list_jobs(*options); });

@@ -158,7 +158,7 @@ std::optional<std::string> output_of(const std::string& program, const std::stri
 
 Finding spawner(const Config& config) {
   PoolOptions options = config.pool;
-  options.worker = {};
+  options.worker = {.kind = WorkerKind::command, .argv = {"true"}, .name = "none"};  // without processes, no spawner
   options.more_workers.clear();
   options.min_workers = 0;
   const auto pool = WorkerPool::open(std::move(options));

@@ -27,7 +27,6 @@ int run_program(int argc, char** argv) {
                "hotwell"};
   app.require_subcommand(1);
   app.set_version_flag("--version", std::string("hotwell ") + HOTWELL_VERSION);
-  app.footer("hotwell COMMAND --help tells more of each.");
   Commands commands;
   add_serve(app, commands);
   add_run(app, commands);
@@ -39,6 +38,7 @@ int run_program(int argc, char** argv) {
   add_doctor(app, commands);
   add_demo(app, commands);
   add_version(app, commands);
+  app.footer("hotwell COMMAND --help tells more of each.");  // last: commands would inherit it
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& error) {

@@ -39,10 +39,12 @@ std::string unexpected_argument(const CLI::App& app, const std::string& argument
 std::string usage_message(const CLI::App& root, const CLI::ParseError& error) {
   const CLI::App& app = innermost(root);
   std::string what = error.what();
-  if (const auto rest = root.remaining(true); !rest.empty() && dynamic_cast<const CLI::ExtrasError*>(&error))
+  const bool has_commands = !app.get_subcommands([](const CLI::App*) { return true; }).empty();
+  const bool extra = dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr;
+  const bool lacks_command = has_commands && dynamic_cast<const CLI::RequiredError*>(&error) != nullptr;
+  if (const auto rest = root.remaining(true); !rest.empty() && (extra || lacks_command))
     what = unexpected_argument(app, rest.front());
-  else if (dynamic_cast<const CLI::RequiredError*>(&error) &&
-           !app.get_subcommands([](const CLI::App*) { return true; }).empty())
+  else if (lacks_command)
     what = "which command?";
   return fmt::format("{}: {}\nsee {} --help\n", full_name(app), what, full_name(app));
 }

@@ -22,7 +22,7 @@ constexpr double PiB = TiB * KiB;
 
 constexpr std::array<string_view, 6> log_levels{"trace", "debug", "info", "warn", "error", "off"};
 constexpr std::array<string_view, 1> policies{"lru"};
-constexpr std::array<string_view, 1> operation_kinds{"command"};
+constexpr std::array<string_view, 2> operation_kinds{"command", "frames"};
 
 using K = Key<Config>;
 const std::array config_table{
@@ -207,7 +207,7 @@ using O = Key<OperationConfig>;
 const std::array operation_table{
     O{"name", "What jobs name it by.", [](OperationConfig& o) -> Field { return &o.name; }, {}, R"("upper")"},
     O{"kind",
-      "command: one process for each job.",
+      "command: one process for each job. frames: kept warm, files come as descriptors over a socket.",
       [](OperationConfig& o) -> Field { return &o.kind; },
       {.choices = operation_kinds}},
     O{"argv",

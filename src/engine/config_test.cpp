@@ -159,10 +159,14 @@ version = "2"
 [[operation]]
 name = "date"
 argv = ["date"]
+[[operation]]
+name = "warm"
+kind = "frames"
+argv = ["worker"]
 )",
                                    "operations.toml");
   ASSERT_TRUE(config) << config.error().message;
-  ASSERT_EQ(config->operations.size(), 2U);
+  ASSERT_EQ(config->operations.size(), 3U);
   const auto& upper = config->operations[0];
   EXPECT_EQ(upper.name, "upper");
   EXPECT_EQ(upper.kind, WorkerKind::command);
@@ -178,6 +182,7 @@ argv = ["date"]
   EXPECT_EQ(upper.max_crashes, 4U);
   EXPECT_EQ(upper.version, "2");
   EXPECT_FALSE(config->operations[1].stdin_is_input);
+  EXPECT_EQ(config->operations[2].kind, WorkerKind::frames);
   EXPECT_TRUE(validate(*config));
 }
 
@@ -246,7 +251,7 @@ TEST(Config, MistakesInAnOperationNameTheKey) {
   EXPECT_EQ(mistake_in("[[operation]]\nname = \"a\"\nargv = [\"a\"]\nstdin = \"output\"\n"),
             "hotwell.toml:4:9: stdin: expected \"input\", got the text \"output\"");
   EXPECT_EQ(mistake_in("[[operation]]\nname = \"a\"\nargv = [\"a\"]\nkind = \"thread\"\n"),
-            "hotwell.toml:4:8: kind: expected \"command\", got the text \"thread\"");
+            "hotwell.toml:4:8: kind: expected one of \"command\", \"frames\", got the text \"thread\"");
   EXPECT_EQ(mistake_in("[[operation]]\nname = \"a\"\nargv = [\"a\"]\ncontent-type = \"text/plain\"\n"),
             "hotwell.toml:4:1: unknown key content-type; did you mean \"content_type\"?");
 }

@@ -3,6 +3,7 @@
 
 #include <boost/json.hpp>
 
+#include "host/process.hpp"
 #include "tests/integration/cli/fixture.hpp"
 
 namespace hotwell::test {
@@ -190,6 +191,8 @@ TEST_F(CliCommands, TheDoctorLooksAtThisMachine) {
   for (const auto* word : {"kernel", "processors", "memory", "containment", "landlock", "seccomp", "io_uring",
                            "media worker", "decoders", "encoders", "data directory"})
     EXPECT_THAT(text.out, HasSubstr(word));
+  EXPECT_THAT(text.out, ::testing::ContainsRegex("containment +(pid namespace|best effort)"));
+  EXPECT_THAT(text.out, ::testing::Not(HasSubstr("no worker processes")));
   EXPECT_FALSE(exists("data")) << "looking makes nothing";
   const auto json = boost::json::parse(hotwell({"doctor", "--json"}).out);
   EXPECT_TRUE(json.at("ok").as_bool());
@@ -213,6 +216,26 @@ TEST_F(CliCommands, TheDemoShowsTheWholePath) {
   const auto absent = hotwell({"demo", "--out", "results", "--media", "absent.mp4"});
   EXPECT_EQ(absent.status, 1);
   EXPECT_THAT(absent.err, HasSubstr("absent.mp4"));
+}
+
+TEST_F(CliCommands, TheDemoCanLeaveItsDaemonRunning) {
+  const std::string clip = (folder() / "my clip.mp4").string();
+  const std::string make = std::string(HOTWELL_BIN_DIR) + "/hotwell-sample-clip --seconds 1 '" + clip + "'";
+  ASSERT_EQ(std::system(make.c_str()), 0);
+  const auto ended = hotwell({"demo", "--out", "results", "--media", "my clip.mp4", "--keep"});
+  ASSERT_EQ(ended.status, 0) << ended.out << ended.err;
+  const auto word_after = [&](std::string_view text) {
+    const auto at = ended.out.find(text) + text.size();
+    return ended.out.substr(at, ended.out.find_first_of(" \n", at) - at);
+  };
+  EXPECT_GT(read("results/my clip.thumbnail.jpg").size(), 100U);
+  const auto pidfd = host::open_pidfd(std::stoi(word_after("stop it with: kill ")));
+  ASSERT_TRUE(pidfd) << pidfd.error().message;
+  EXPECT_EQ(hotwell({"status", "--server", word_after("is listening on ")}).status, 0);
+  EXPECT_TRUE(host::signal_process(pidfd->get(), SIGTERM));
+  pollfd wait{pidfd->get(), POLLIN, 0};
+  EXPECT_EQ(::poll(&wait, 1, static_cast<int>(std::chrono::milliseconds(hang_limit).count())), 1);
+  std::filesystem::remove_all(word_after("its data directory: "));
 }
 
 }  // namespace

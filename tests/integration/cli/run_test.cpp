@@ -168,6 +168,18 @@ TEST_F(CliRun, AnInterruptCancelsTheJobOfADaemon) {
   stop(*daemon);
 }
 
+TEST_F(CliRun, AnyProgramThatSpeaksFramesIsAnOperation) {
+  const std::string worker = std::string(HOTWELL_BIN_DIR) + "/hotwell-media-worker";
+  const auto config = write("frames.toml",
+                            "[media]\nenabled = false\n[[operation]]\nname = \"probe\"\nkind = \"frames\"\n"
+                            "content_type = \"application/json\"\nargv = [\"" +
+                                worker + "\"]\n");
+  write("text.mp4", "this is no film");
+  const auto ended = hotwell({"run", "probe", "text.mp4", "--config", config});
+  EXPECT_EQ(ended.status, 1);
+  EXPECT_THAT(ended.err, HasSubstr("hotwell: probe: "));
+}
+
 TEST_F(CliRun, TheMediaOperationsWorkOnFilesWhereverTheyLie) {
   const std::string command =
       std::string(HOTWELL_BIN_DIR) + "/hotwell-sample-clip --seconds 2 " + (folder() / "clip.mp4").string();
