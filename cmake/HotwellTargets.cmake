@@ -29,6 +29,9 @@ if(HOTWELL_SANITIZE)
   if(HOTWELL_SANITIZE MATCHES undefined)
     target_compile_options(hotwell_options INTERFACE -fno-sanitize-recover=all)
   endif()
+  if(HOTWELL_SANITIZE MATCHES thread)
+    target_compile_options(hotwell_options INTERFACE -Wno-tsan)  # Boost.Asio has fences, which TSan does not follow
+  endif()
   target_link_options(hotwell_options INTERFACE -fsanitize=${HOTWELL_SANITIZE})
 endif()
 
