@@ -1,16 +1,12 @@
 // Pool, cache and monitor as one engine: asking for a job is a look-up that may start work.
-#include <fstream>
 #include <iostream>
 
 #include <hotwell/engine.hpp>
 
 int main() {
-  std::ofstream("notes.txt") << "asked twice, made once\n";
-
   hotwell::Config config;
   config.data_dir = "data";
   config.media = false;  // no built-in media operations in this one
-  config.media_roots = {"."};
   config.operations = {{.name = "upper",
                         .kind = hotwell::WorkerKind::command,
                         .argv = {"tr", "a-z", "A-Z"},
@@ -18,8 +14,13 @@ int main() {
                         .content_type = "text/plain"}};
   hotwell::Engine engine{config};
 
+  if (auto stored = engine.cache().set("notes", "asked twice, made once\n"); !stored) {
+    std::cerr << to_string(stored.error()) << '\n';
+    return 1;
+  }
+
   for (int asked = 1; asked <= 2; ++asked) {
-    auto job = engine.run({.operation = "upper", .input = hotwell::InputPath{"notes.txt"}});
+    auto job = engine.run({.operation = "upper", .input = hotwell::InputObject{"notes"}});
     if (!job) {
       std::cerr << to_string(job.error()) << '\n';
       return 1;

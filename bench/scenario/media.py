@@ -87,6 +87,13 @@ class Client:
             raise SystemExit(f"GET {target} was answered: {' '.join(answer) or 'nothing'}")
         return int(answer[2]) / 1e9, answer[3]
 
+    def get_cold(self, target):
+        """Seconds that a request took that must not have been cached."""
+        took, status = self.get(target)
+        if "hit" in status:
+            raise SystemExit(f"{target} was to be cold, but was answered from the cache: {status}")
+        return took
+
     def close(self):
         self.process.stdin.close()
         self.process.wait(timeout=30)
@@ -124,8 +131,9 @@ def summary(values):
 
 def cold_at_random_times(client, clip, seconds, folder, count=41):
     hotwell, spawned = [], []
-    for at in (random.Random(SEED).uniform(0, seconds) for _ in range(count)):
-        hotwell.append(client.get(thumbnail(clip, at))[0])
+    random_ = random.Random(SEED)
+    for at in [random_.uniform(0, seconds) for _ in range(count)]:
+        hotwell.append(client.get_cold(thumbnail(clip, at)))
         spawned.append(timed(ffmpeg(clip, at, folder / "out.jpg")))
     return {"hotwell": summary(hotwell), "ffmpeg": summary(spawned)}
 
@@ -146,7 +154,7 @@ def cached(client, clip, seconds, count=2000):
 def probe(client, copies):
     hotwell, spawned = [], []
     for copy in copies:
-        hotwell.append(client.get(f"/media/probe/{urllib.parse.quote(copy.name)}")[0])
+        hotwell.append(client.get_cold(f"/media/probe/{urllib.parse.quote(copy.name)}"))
         spawned.append(timed(["ffprobe", "-v", "error", "-print_format", "json", "-show_format", "-show_streams", copy]))
     return {"hotwell": summary(hotwell), "ffprobe": summary(spawned)}
 
@@ -159,10 +167,10 @@ def hundred_thumbnails(client, clip, seconds, folder, rounds=5):
     for number in range(rounds):
         times = [seconds * i / 100 + 0.001 * (number + 1) for i in range(100)]
         targets = [thumbnail(clip, at, WIDTH + 4) for at in times]
-        for results in (cold, warm):
+        for results, get in ((cold, client.get_cold), (warm, client.get)):
             began = time.perf_counter()
             for target in targets:
-                client.get(target)
+                get(target)
             results.append(time.perf_counter() - began)
         arguments = "\0".join("\0".join((f"{at:.3f}", str(out / f"{i}.jpg"))) for i, at in enumerate(times))
         command = " ".join(["exec", "ffmpeg", "-nostdin", "-loglevel", "error", "-y", "-ss", '"$1"', "-i", '"$0"',
