@@ -470,7 +470,10 @@ void Supervisor::apply(End& action) {
     }
     end.result = std::unexpected(std::move(*action.error));
   }
-  record.what.ended(std::move(end));
+  // Whatever the job held (inputs, sinks) is let go before its owner hears of the end.
+  const auto ended = std::move(record.what.ended);
+  node = {};
+  ended(std::move(end));
 }
 
 void Supervisor::apply(Drained& action) {

@@ -165,7 +165,6 @@ TEST(Regression, ABurstOf100JobsNeverRunsMoreThanMaxWorkers) {
 
 TEST(Regression, HighPriorityIsReallyFirst) {
   WorkerPool pool{frames_options(1)};
-  HeldPipe gate;
   std::vector<std::string> order;
   const auto started = pool.on<JobStarted>([&](const JobStarted& e) { order.push_back(e.operation); });
   auto first = start(pool, {.operation = "wait"});
@@ -176,9 +175,8 @@ TEST(Regression, HighPriorityIsReallyFirst) {
   EXPECT_TRUE(pool.cancel(first.id));
   for (auto& job : jobs) EXPECT_TRUE(job.get().result);
   EXPECT_TRUE(pool.drain(hang_limit));
-  order.erase(order.begin());  // the first job, if it had started
-  if (order.front() == "wait") order.erase(order.begin());
-  EXPECT_EQ(std::vector<std::string>(order.end() - 3, order.end()), (std::vector<std::string>{"echo", "noop", "pid"}));
+  if (order.front() == "wait") order.erase(order.begin());  // it may have been cancelled before it started
+  EXPECT_EQ(order, (std::vector<std::string>{"echo", "noop", "pid"}));
 }
 
 /// A sink that keeps what it was told, over a file in memory.
@@ -197,6 +195,7 @@ class TellingSink final : public Sink {
   int fd() const override { return file_.get(); }
   Result<void> write(ByteView bytes) override {
     told_->say("write " + std::string{bytes.text()});
+    EXPECT_EQ(::pwrite(file_.get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
     return {};
   }
   Result<void> advance(std::uint64_t n) override {
@@ -249,7 +248,7 @@ TEST(FramesPool, AnInlineResultIsFoundInTheSinkAndAFailureAbandonsIt) {
   EXPECT_EQ(end.result.value().size, 4U);
   EXPECT_EQ(told->words[0], "type text/plain");
   EXPECT_EQ(told->words[1], "write text");
-  EXPECT_THAT(told->words[2], HasSubstr("seal 4"));
+  EXPECT_EQ(told->words[2], "seal 4 text");
   told = std::make_shared<Told>();
   (void)start(pool, {.operation = "crash"}, {.retries = 1, .sink = telling(told)}).get();
   EXPECT_EQ(told->words, (std::vector<std::string>{"abandon crashed", "abandon crashed"}));

@@ -1,6 +1,7 @@
 /// What the pool's integration tests share.
 #pragma once
 
+#include <algorithm>
 #include <chrono>
 #include <cstdlib>
 #include <filesystem>
@@ -65,13 +66,13 @@ inline Started start(WorkerPool& pool, Job job, JobOptions options = {}) {
   return started;
 }
 
-/// True once every holder of the pipe's other end is gone.
+/// True once every holder of the pipe's other end is gone; at once with `limit` 0.
 inline bool ends(int pipe, std::chrono::milliseconds limit = hang_limit) {
   const auto until = std::chrono::steady_clock::now() + limit;
   for (;;) {
     const auto left = std::chrono::duration_cast<std::chrono::milliseconds>(until - std::chrono::steady_clock::now());
     pollfd ready{pipe, POLLIN, 0};
-    if (left.count() <= 0 || ::poll(&ready, 1, static_cast<int>(left.count())) <= 0) return false;
+    if (::poll(&ready, 1, static_cast<int>(std::max<long>(left.count(), 0))) <= 0) return false;
     char bytes[256];
     if (::read(pipe, bytes, sizeof bytes) == 0) return true;
   }
