@@ -178,9 +178,10 @@ Result<Track> open_video(AVFormatContext* out, const ClipOptions& options) {
   if (options.encoder == "libx264") {
     av_dict_set(&settings, "preset", "veryfast", 0);
     av_dict_set(&settings, "crf", "18", 0);
-    av_dict_set(&settings, "x264-params", "scenecut=0:keyint_min=1", 0);
+    av_dict_set(&settings, "x264-params", "scenecut=0:b-adapt=0", 0);
   } else {
     encoder.bit_rate = 2'000'000;
+    if (options.encoder == "libx265") av_dict_set(&settings, "x265-params", "log-level=error", 0);
     if (options.encoder == "libvpx-vp9" || options.encoder == "libvpx") {
       av_dict_set(&settings, "deadline", "realtime", 0);
       av_dict_set(&settings, "cpu-used", "8", 0);

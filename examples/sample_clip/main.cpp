@@ -4,6 +4,10 @@
 
 #include <CLI/CLI.hpp>
 
+extern "C" {
+#include <libavutil/log.h>
+}
+
 #include "examples/sample_clip/clip.hpp"
 
 namespace {
@@ -19,6 +23,7 @@ bool parse_pair(const std::string& text, char separator, int& first, int& second
 }  // namespace
 
 int main(int argc, char** argv) {
+  av_log_set_level(AV_LOG_ERROR);
   hotwell::sample::ClipOptions options;
   std::string file;
   std::string size = "640x360";

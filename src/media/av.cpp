@@ -1,6 +1,7 @@
 #include "media/av.hpp"
 
 #include <cerrno>
+#include <cstdlib>
 #include <new>
 
 extern "C" {
@@ -53,6 +54,16 @@ Error av_error(int status, std::string_view what) {
   return {code_of(status), std::string(what) + ": " + av_words(status)};
 }
 
-void quiet_libav() { av_log_set_level(AV_LOG_ERROR); }
+void quiet_libav() {
+  av_log_set_level(AV_LOG_ERROR);
+  setenv("SVT_LOG", "1", 0);  // that encoder has a log of its own: errors alone
+}
+
+std::unexpected<Error> picture_too_large(int width, int height) {
+  const auto megapixels = [](std::int64_t pixels) { return std::to_string(pixels / 1'000'000) + " megapixels"; };
+  return fail(Code::too_large, "the picture is " + std::to_string(width) + "x" + std::to_string(height) + " (" +
+                                   megapixels(std::int64_t{width} * height) + "): the limit is " +
+                                   megapixels(max_pixels));
+}
 
 }  // namespace hotwell::media

@@ -63,5 +63,7 @@ void quiet_libav();
 
 /// Pictures with more pixels than this are refused before they take memory.
 inline constexpr std::int64_t max_pixels = 100'000'000;
+[[nodiscard]] inline bool too_many_pixels(int width, int height) { return std::int64_t{width} * height > max_pixels; }
+[[nodiscard]] std::unexpected<Error> picture_too_large(int width, int height);
 
 }  // namespace hotwell::media

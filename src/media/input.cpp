@@ -12,10 +12,15 @@ extern "C" {
 #include <libavutil/mem.h>
 }
 
+#include "media/picture_header.hpp"
+
 namespace hotwell::media {
 namespace {
 
 constexpr int io_buffer_size = 64 << 10;
+
+/// Formats whose files are no media but say where some is.
+constexpr std::string_view playlists[] = {"hls", "concat", "dash", "imf", "sdp", "rtsp", "webm_dash_manifest"};
 
 int refuse_to_open(AVFormatContext* /*format*/, AVIOContext** /*io*/, const char* /*url*/, int /*flags*/,
                    AVDictionary** /*options*/) {
@@ -50,6 +55,14 @@ Result<void> Input::open_format() {
     if (errno_ != 0) return system_fail(errno_, "reading the input");
     if (status == AVERROR(ENOMEM)) return av_fail(status, "reading the input");
     return fail(Code::unsupported_media, "the input is not a media file that libav knows");
+  }
+  const std::string_view name = kind->name;
+  if (std::ranges::find(playlists, name) != std::end(playlists)) {
+    return fail(Code::unsupported_media,
+                "the input (" + std::string(name) + ") is a playlist: it names media elsewhere, which is not opened");
+  }
+  if (const auto size = size_in_header(file_.get()); size && too_many_pixels(size->width, size->height)) {
+    return picture_too_large(size->width, size->height);
   }
   format_ = avformat_alloc_context();
   if (format_ == nullptr) return av_fail(AVERROR(ENOMEM), "reading the input");

@@ -74,6 +74,9 @@ Result<void> Muxer::begin() {
   }
   task_.set_content_type(content_type_);
   Settings settings;
+  // Times here begin at zero. What precedes it is an encoder's padding, which Matroska keeps apart: shifting everything
+  // by it would part sound and picture.
+  if (!sequential_) format_->avoid_negative_ts = 0;
   if (sequential_) {
     // The header waits for the first fragment, when it knows where streams begin; fragments begin at key frames.
     settings.set("movflags", "+frag_keyframe+delay_moov+default_base_moof");

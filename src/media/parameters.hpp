@@ -12,7 +12,7 @@
 
 namespace hotwell::media {
 
-inline constexpr int longest_side = 16'383;  ///< of what can be asked for, in pixels
+inline constexpr int longest_side = 16'384;  ///< of what can be asked for, in pixels
 
 /// A place in time: so many seconds, or a share of the whole.
 struct At {

@@ -42,7 +42,7 @@ TEST(ThumbnailParameters, AbsurdOnesAreRefusedByName) {
        {"-1", "\"-5%\"", "\"101%\"", "\"soon\"", "1e300", "\"nan\"", "\"%\"", "[]", "\"1e999\"", "\"5 %\""}) {
     expect_refused(parse_thumbnail(std::string(R"({"at":)") + at + "}"), "at is");
   }
-  for (const char* width : {"-1", "1.5", "1e9", "\"wide\"", "true", "16384"}) {
+  for (const char* width : {"-1", "1.5", "1e9", "\"wide\"", "true", "16385"}) {
     expect_refused(parse_thumbnail(std::string(R"({"width":)") + width + "}"), "width");
   }
   expect_refused(parse_thumbnail(R"({"width":16000,"height":16000})"), "megapixels");

@@ -10,6 +10,7 @@ extern "C" {
 }
 
 #include "media/operations.hpp"
+#include "media/plain_json.hpp"
 
 namespace hotwell::media {
 namespace {
@@ -225,7 +226,7 @@ Result<std::string> describe(OpenInput& open) {
   into["streams"] = std::move(streams);
   into["chapters"] = chapters_of(format);
   into["tags"] = tags_of(format.metadata);
-  return json::serialize(into);
+  return plain_json(into);
 }
 
 }  // namespace

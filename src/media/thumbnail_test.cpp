@@ -295,6 +295,19 @@ std::string bomb(std::uint32_t width, std::uint32_t height) {
   return png;
 }
 
+/// A JPEG whose frame header claims another size.
+std::string huge_jpeg(std::string jpeg, int width, int height) {
+  const auto frame = jpeg.find("\xff\xc0");
+  EXPECT_NE(frame, std::string::npos);
+  const auto put = [&](std::size_t at, int value) {
+    jpeg[frame + at] = static_cast<char>(value >> 8);
+    jpeg[frame + at + 1] = static_cast<char>(value & 0xff);
+  };
+  put(5, height);
+  put(7, width);
+  return jpeg;
+}
+
 TEST_F(Thumbnail, BadInputsAreErrorsThatSayWhy) {
   const std::string clip = testing::read_file(folder_.clip("clip.mp4", small_clip()));
   const std::string jpeg = testing::encode_jpeg(drawn(3));
@@ -321,6 +334,7 @@ TEST_F(Thumbnail, BadInputsAreErrorsThatSayWhy) {
       {folder_.write("stub.mp4", clip.substr(0, 600)), Code::corrupt_input, ""},
       {folder_.write("cut.jpg", jpeg.substr(0, jpeg.size() / 2)), Code::corrupt_input, "damaged or cut short"},
       {folder_.write("bomb.png", bomb(17'000, 17'000)), Code::too_large, "17000x17000"},
+      {folder_.write("bomb.jpg", huge_jpeg(jpeg, 20'000, 30'000)), Code::too_large, "20000x30000"},
       {folder_.write("unknown.mp4", unknown), Code::unsupported_media, "cannot decode"},
       {folder_.clip("sound.m4a", sound), Code::unsupported_media, "has no video"},
   };
@@ -337,8 +351,11 @@ TEST_F(Thumbnail, PlaylistsOpenNothing) {
   const auto playlist = folder_.write(
       "list.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:2\n#EXTINF:2,\n" + clip.string() + "\n#EXT-X-ENDLIST\n");
   const auto list = folder_.write("list.txt", "ffconcat version 1.0\nfile " + clip.string() + "\n");
-  EXPECT_EQ(info(error(playlist, "{}").code).retry, Retry::never);
-  EXPECT_EQ(info(error(list, "{}").code).retry, Retry::never);
+  for (const auto& file : {playlist, list}) {
+    const Error refused = error(file, "{}");
+    EXPECT_EQ(refused.code, Code::unsupported_media);
+    EXPECT_NE(refused.message.find("playlist"), std::string::npos) << refused.message;
+  }
 }
 
 TEST_F(Thumbnail, CancellationEndsItAtOnce) {

@@ -23,7 +23,7 @@ class CopyTrack final : public Track {
         stamp == AV_NOPTS_VALUE ? cut_.begin : av_rescale_q(stamp, from_.time_base, AV_TIME_BASE_Q);
     const bool video = from_.codecpar->codec_type == AVMEDIA_TYPE_VIDEO;
     if (!started_ && video && (packet.flags & AV_PKT_FLAG_KEY) == 0) return {};
-    if (time < cut_.begin) return {};
+    if (time < cut_.begin && !cut_.from_start) return {};
     // Pictures are out of order: the end is where decoding has passed it.
     const std::int64_t decoded =
         packet.dts == AV_NOPTS_VALUE ? time : av_rescale_q(packet.dts, from_.time_base, AV_TIME_BASE_Q);
@@ -56,10 +56,7 @@ class CopyTrack final : public Track {
 
 Result<CodecPtr> open_decoder(const AVStream& stream, std::string_view what) {
   const AVCodecParameters& codec = *stream.codecpar;
-  if (std::int64_t{codec.width} * codec.height > max_pixels) {
-    return fail(Code::too_large, "the video is " + std::to_string(codec.width) + "x" + std::to_string(codec.height) +
-                                     ": the limit is " + std::to_string(max_pixels / 1'000'000) + " megapixels");
-  }
+  if (too_many_pixels(codec.width, codec.height)) return picture_too_large(codec.width, codec.height);
   const AVCodec* found = avcodec_find_decoder(codec.codec_id);
   if (found == nullptr) {
     return fail(Code::unsupported_media, "this libav cannot decode the input's " + std::string(what) +

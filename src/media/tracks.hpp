@@ -16,6 +16,7 @@ namespace hotwell::media {
 struct Cut {
   std::int64_t begin = 0;
   std::int64_t end = INT64_MAX;
+  bool from_start = true;  ///< nothing is cut off at the beginning, not even an encoder's padding before it
 };
 
 class Track {

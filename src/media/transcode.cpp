@@ -141,6 +141,7 @@ class Transcode {
     if (parameters_.duration > 0) cut_.end = cut_.begin + std::llround(parameters_.duration * AV_TIME_BASE);
     if (duration != AV_NOPTS_VALUE) expected_end_ = std::min(cut_.end, input_.start_time() + duration);
     if (start == 0) return {};
+    cut_.from_start = false;
     const int leader = video_.stream >= 0 ? video_.stream : audio_.stream;
     // Audio decoders want a little before what they are to give.
     const std::int64_t lead = video_.stream >= 0 ? 0 : AV_TIME_BASE / 5;

@@ -37,13 +37,6 @@ bool knows_non_reference(const AVCodecParameters& codec) {
   }
 }
 
-std::string megapixels(std::int64_t pixels) { return std::to_string(pixels / 1'000'000) + " megapixels"; }
-
-std::unexpected<Error> picture_too_large(std::int64_t width, std::int64_t height) {
-  return fail(Code::too_large, "the picture is " + std::to_string(width) + "x" + std::to_string(height) + " (" +
-                                   megapixels(width * height) + "): the limit is " + megapixels(max_pixels));
-}
-
 }  // namespace
 
 Result<std::unique_ptr<VideoReader>> VideoReader::open(Input& input) {
@@ -52,7 +45,7 @@ Result<std::unique_ptr<VideoReader>> VideoReader::open(Input& input) {
   AVFormatContext& format = input.format();
   AVStream& stream = *format.streams[index];
   const AVCodecParameters& codec = *stream.codecpar;
-  if (std::int64_t{codec.width} * codec.height > max_pixels) return picture_too_large(codec.width, codec.height);
+  if (too_many_pixels(codec.width, codec.height)) return picture_too_large(codec.width, codec.height);
   const AVCodec* found = avcodec_find_decoder(codec.codec_id);
   if (found == nullptr) {
     return fail(Code::unsupported_media,
@@ -96,7 +89,7 @@ VideoReader::VideoReader(Input& input, AVStream& stream, CodecPtr decoder)
 
 /// Sees the size of every picture before its memory is allocated.
 int VideoReader::guard_buffer(AVCodecContext* decoder, AVFrame* frame, int flags) {
-  if (std::int64_t{frame->width} * frame->height > max_pixels) {
+  if (too_many_pixels(frame->width, frame->height)) {
     static_cast<VideoReader*>(decoder->opaque)->refused_ = true;
     return AVERROR(EFBIG);
   }
@@ -226,8 +219,7 @@ void VideoReader::take_frame(FramePtr frame) {
   ++counters_.frames;
   if (frame->best_effort_timestamp == AV_NOPTS_VALUE) {
     // Nothing tells: it follows the one before by that one's duration.
-    frame->best_effort_timestamp =
-        shown_ != nullptr ? pts_of(*shown_) + std::max<std::int64_t>(shown_->pkt_duration, 1) : 0;
+    frame->best_effort_timestamp = shown_ != nullptr ? pts_of(*shown_) + duration_of(*shown_) : 0;
   }
   const std::int64_t pts = pts_of(*frame);
   const auto lost = coming_.lower_bound(pts);
@@ -250,14 +242,20 @@ Result<const AVFrame*> VideoReader::answer(std::int64_t ticks) {
                                     (lost_ > pts_of(*shown_) && lost_ <= ticks));
   const bool damaged = (shown_->flags & AV_FRAME_FLAG_CORRUPT) != 0 || shown_->decode_error_flags != 0;
   if (lost || damaged) return fail(Code::corrupt_input, where + " is damaged");
-  if (drained_) {
+  if (end_of_file_ && ahead_ == nullptr && next == coming_.end()) {
+    // It is the last one that can be read: is it the last there is?
     if (input_.read_errno() != 0) return system_fail(input_.read_errno(), "reading the input");
-    const std::int64_t duration = std::max<std::int64_t>(shown_->pkt_duration, 1);
-    end_ = std::max(end_.value_or(INT64_MIN), pts_of(*shown_) + duration);
+    end_ = std::max(end_.value_or(INT64_MIN), pts_of(*shown_) + duration_of(*shown_));
     if (promised_more(ticks)) return fail(Code::corrupt_input, "the input is cut short before " + where);
   }
   errors_ = 0;
   return shown_.get();
+}
+
+std::int64_t VideoReader::duration_of(const AVFrame& frame) const {
+  if (frame.pkt_duration > 0) return frame.pkt_duration;
+  if (stream_->avg_frame_rate.num <= 0) return 1;
+  return std::max<std::int64_t>(av_rescale_q(1, av_inv_q(stream_->avg_frame_rate), stream_->time_base), 1);
 }
 
 bool VideoReader::promised_more(std::int64_t ticks) const {
@@ -269,7 +267,7 @@ bool VideoReader::promised_more(std::int64_t ticks) const {
 bool VideoReader::all_known_until(std::int64_t ticks) const {
   // Presentation never precedes decoding: once a packet to be decoded after `ticks` was read, all to be shown before
   // it have been.
-  return end_of_file_ || (all_timed_ && newest_dts_ != AV_NOPTS_VALUE && newest_dts_ > ticks);
+  return all_timed_ && (end_of_file_ || (newest_dts_ != AV_NOPTS_VALUE && newest_dts_ > ticks));
 }
 
 Result<void> VideoReader::fill_queue(std::int64_t ticks) {

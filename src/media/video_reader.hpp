@@ -63,6 +63,7 @@ class VideoReader {
   [[nodiscard]] Result<void> send_next(std::int64_t ticks);
   [[nodiscard]] bool may_be_skipped(const AVPacket& packet, std::int64_t ticks) const;
   [[nodiscard]] bool all_known_until(std::int64_t ticks) const;
+  [[nodiscard]] std::int64_t duration_of(const AVFrame& frame) const;
   [[nodiscard]] bool promised_more(std::int64_t ticks) const;
   void take_frame(FramePtr frame);
   static int guard_buffer(AVCodecContext* decoder, AVFrame* frame, int flags);

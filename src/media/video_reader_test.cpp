@@ -8,6 +8,7 @@
 #include <cmath>
 #include <memory>
 #include <numeric>
+#include <ostream>
 #include <random>
 #include <vector>
 
@@ -82,6 +83,8 @@ std::vector<Kind> kinds() {
           {"Mpeg2", "clip.mpg", clip_of([](auto& o) { o.encoder = "mpeg2video"; })},
           {"TenBit", "deep.mp4", clip_of([](auto& o) { o.pixel_format = "yuv420p10le"; })}};
 }
+
+void PrintTo(const Kind& kind, std::ostream* out) { *out << kind.name; }
 
 class EveryPicture : public ::testing::TestWithParam<Kind> {};
 
@@ -166,11 +169,11 @@ TEST(VideoReader, DoesNotDecodeWhatNothingRefersTo) {
   const Folder folder;
   auto options = testing::small_clip();
   options.gop_seconds = 10;
+  options.b_frames = 1;
   const OpenClip clip = open_clip(folder.clip("clip.mp4", options));
   ASSERT_EQ(number_at(*clip.reader, sample::frame_time(options, 45)), 45);
-  // Two of three pictures are B-frames that nothing refers to.
-  EXPECT_GE(clip.reader->counters().skipped, 25U);
-  EXPECT_LE(clip.reader->counters().frames, 24U);
+  // Every second picture is a B-frame that nothing refers to.
+  EXPECT_LE(clip.reader->counters().frames, 26U);
 }
 
 TEST(VideoReader, BeforeTheBeginningIsTheFirstPictureAndAfterTheEndTheLast) {

@@ -196,7 +196,7 @@ Result<std::unique_ptr<Track>> video_track(Muxer& muxer, const Input& input, int
   const Orientation orientation = orientation_of(from);
   const Size stored{codec.width, codec.height};
   const Size size = output_size(stored, orientation, parameters);
-  if (std::int64_t{size.width} * size.height > max_pixels) {
+  if (too_many_pixels(size.width, size.height)) {
     return fail(Code::invalid_argument, "the output would be " + std::to_string(size.width) + "x" +
                                             std::to_string(size.height) + ": the limit is " +
                                             std::to_string(max_pixels / 1'000'000) + " megapixels");

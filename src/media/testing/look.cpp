@@ -120,10 +120,17 @@ double time_of(const AVFrame& frame, const AVStream& stream) {
 void take_sound(DecodedFile& file, const AVFrame& frame, const AVStream& stream) {
   if (file.audio_seconds == 0) file.audio_begin = time_of(frame, stream);
   file.audio_seconds += static_cast<double>(frame.nb_samples) / frame.sample_rate;
-  if (frame.format != AV_SAMPLE_FMT_FLTP || frame.nb_samples == 0) return;
-  const auto* samples = reinterpret_cast<const float*>(frame.data[0]);
+  // The first channel's samples; where they are interleaved, that many of all channels.
+  const auto level = [&frame](int i) {
+    switch (av_get_packed_sample_fmt(static_cast<AVSampleFormat>(frame.format))) {
+      case AV_SAMPLE_FMT_FLT: return double{reinterpret_cast<const float*>(frame.data[0])[i]};
+      case AV_SAMPLE_FMT_S16: return reinterpret_cast<const std::int16_t*>(frame.data[0])[i] / 32'768.0;
+      case AV_SAMPLE_FMT_S32: return reinterpret_cast<const std::int32_t*>(frame.data[0])[i] / 2'147'483'648.0;
+      default: return 0.0;
+    }
+  };
   double sum = 0;
-  for (int i = 0; i < frame.nb_samples; ++i) sum += double{samples[i]} * double{samples[i]};
+  for (int i = 0; i < frame.nb_samples; ++i) sum += level(i) * level(i);
   file.audio_level = std::max(file.audio_level, std::sqrt(sum / frame.nb_samples));
 }
 
