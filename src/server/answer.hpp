@@ -12,6 +12,8 @@
 
 #include <hotwell/cache.hpp>
 
+#include "server/chunk_source.hpp"
+
 namespace hotwell::server {
 
 /// Bytes [offset, offset + length) of an open file. `object` keeps it open, and knows how to verify it unless the
@@ -49,8 +51,8 @@ class Answer {
 
   unsigned status;
   boost::container::small_vector<Part, 1> parts;
-  /// A body that still grows, sent with chunked coding as it becomes final; then there are no parts.
-  std::shared_ptr<Growing> follow;
+  /// A body of unknown length, sent with chunked coding as it comes; then there are no parts.
+  std::shared_ptr<ChunkSource> follow;
   /// How a job that the request waited for ended: decides whether the request failed.
   std::optional<Code> job_end;
 

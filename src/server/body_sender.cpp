@@ -7,7 +7,6 @@
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 #include <fmt/format.h>
 
@@ -28,14 +27,14 @@ ByteView memory_of(const Part& part) {
 void BodySender::start(std::string head, Answer answer, Send what) {
   head_ = std::move(head);
   parts_.clear();
-  follow_.reset();
+  source_.reset();
   if (what == Send::all) {
     parts_ = std::move(answer.parts);
-    follow_ = std::move(answer.follow);
+    source_ = std::move(answer.follow);
   }
   chunk_.clear();
   index_ = 0;
-  offset_ = verified_ = followed_ = sent_ = 0;
+  offset_ = verified_ = sent_ = 0;
   ended_ = false;
 }
 
@@ -46,7 +45,7 @@ BodySender::Step BodySender::step(int socket) {
       if (auto* file = std::get_if<FilePart>(&parts_[index_ - 1])) return send_file(socket, *file);
     return send_memory(socket);
   }
-  if (!follow_) return Step::done;
+  if (!source_) return Step::done;
   if (offset_ == chunk_.size()) {
     if (ended_) return Step::done;
     if (const auto next = next_chunk(); next != Step::yielded) return next;
@@ -73,7 +72,7 @@ BodySender::Step BodySender::send_memory(int socket) {
   if (index_ == 0) add(ByteView(head_));
   while (end <= parts_.size() && count < pieces.size() && wanted < max_step && in_memory(parts_[end - 1]))
     add(memory_of(parts_[end - 1]));
-  const bool more = end <= parts_.size() || (follow_ && follow_->watermark() > 0);
+  const bool more = end <= parts_.size();
   msghdr message{};
   message.msg_iov = pieces.data();
   message.msg_iovlen = count;
@@ -88,7 +87,7 @@ BodySender::Step BodySender::send_memory(int socket) {
   }
   offset_ += left;
   if (index_ < end) return Step::blocked;
-  return index_ > parts_.size() && !follow_ ? Step::done : Step::yielded;
+  return index_ > parts_.size() && !source_ ? Step::done : Step::yielded;
 }
 
 BodySender::Step BodySender::send_file(int socket, FilePart& file) {
@@ -123,28 +122,22 @@ void BodySender::verified() {
 }
 
 BodySender::Step BodySender::next_chunk() {
-  // The state is asked before the watermark: what is final at the end is final after it too.
-  const auto state = follow_->state();
-  const auto watermark = follow_->watermark();
-  if (state == Growing::State::abandoned) return Step::broken;
-  chunk_.clear();
+  // The size stands before the bytes but is known after them: room for it is left, and it is put at that room's end.
+  constexpr std::size_t room = 10;
+  chunk_.assign(room, ' ');
   offset_ = 0;
-  if (followed_ < watermark) {
-    const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(watermark - followed_, follow_step));
-    chunk_ = fmt::format("{:x}\r\n", size);
-    const auto data = chunk_.size();
-    chunk_.resize(data + size + 2);
-    for (std::size_t read = 0; read < size;) {
-      const auto n =
-          ::pread(follow_->fd(), chunk_.data() + data + read, size - read, static_cast<off_t>(followed_ + read));
-      if (n < 0 && errno == EINTR) continue;
-      if (n <= 0) return Step::broken;
-      read += static_cast<std::size_t>(n);
-    }
-    chunk_.replace(data + size, 2, "\r\n");
-    followed_ += size;
+  const auto taken = source_->take(chunk_, chunk_size);
+  if (taken == ChunkSource::Taken::broken) return Step::broken;
+  const auto size = chunk_.size() - room;
+  if (size > 0) {
+    const auto line = fmt::format("{:x}\r\n", size);
+    offset_ = room - line.size();
+    chunk_.replace(offset_, line.size(), line);
+    chunk_ += "\r\n";
+  } else {
+    chunk_.clear();
   }
-  if (followed_ == watermark && state == Growing::State::sealed) {
+  if (taken == ChunkSource::Taken::end) {
     chunk_ += "0\r\n\r\n";
     ended_ = true;
   }

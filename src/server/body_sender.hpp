@@ -1,10 +1,10 @@
 /// Sends one answer over a non-blocking socket, step by step: texts and buffers by one gathered write with the head,
-/// files by sendfile, a growing result by following its watermark with chunked coding.
+/// files by sendfile, bodies of unknown length with chunked coding as they come.
 ///
 /// Invariants:
 /// - At most max_step bytes a step, so that one connection never holds its thread for long.
-/// - No byte of a file is sent before it was verified; nothing of a growing result at or above its watermark.
-/// - A growing result that was abandoned is never ended as if it were whole: the answer is `broken`.
+/// - No byte of a file is sent before it was verified.
+/// - A source that broke is never ended as if it were whole: the answer is `broken`.
 #pragma once
 
 #include <cstdint>
@@ -20,12 +20,12 @@ class BodySender {
     done,
     yielded,     ///< step again, after the others had their turn
     blocked,     ///< the socket takes no more: step when it is writable
-    starved,     ///< the growing result has no new bytes: step after its on_change(followed())
+    starved,     ///< the source has nothing new: step after its on_change()
     unverified,  ///< verify unverified_object() and tell verified()
     broken,      ///< the connection is of no use any more
   };
   static constexpr std::uint64_t max_step = 1 << 20;
-  static constexpr std::size_t follow_step = 256 * 1024;
+  static constexpr std::size_t chunk_size = 256 * 1024;
 
   /// `head` is complete, with the blank line. The parts and what is followed are the answer's; `with_body` is false
   /// for HEAD.
@@ -34,9 +34,8 @@ class BodySender {
   Step step(int socket);
 
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
-  [[nodiscard]] const std::shared_ptr<Growing>& growing() const { return follow_; }
-  /// Bytes of the growing result that were taken so far.
-  [[nodiscard]] std::uint64_t followed() const { return followed_; }
+  /// Null where the answer's length is known.
+  [[nodiscard]] const std::shared_ptr<ChunkSource>& source() const { return source_; }
 
   // The part that has to be verified next.
   struct Unverified {
@@ -56,12 +55,11 @@ class BodySender {
 
   std::string head_;
   boost::container::small_vector<Part, 1> parts_;
-  std::shared_ptr<Growing> follow_;
-  std::string chunk_;           // the chunk of the growing result that is being sent
+  std::shared_ptr<ChunkSource> source_;
+  std::string chunk_;           // the source's chunk that is being sent
   std::size_t index_ = 0;       // 0 is the head, n the part n - 1
   std::uint64_t offset_ = 0;    // within it
   std::uint64_t verified_ = 0;  // of the current file part: bytes from its begin
-  std::uint64_t followed_ = 0;
   std::uint64_t sent_ = 0;
   bool ended_ = false;  // the last chunk is in chunk_
 };

@@ -69,7 +69,9 @@ void Connection::reset() {
 
 void Connection::finish() {
   closing_ = true;
-  if (state_ == State::reading && !parser_.began() && buffer_.size() == 0) close();
+  const bool idle = state_ == State::reading && !parser_.began() && buffer_.size() == 0;
+  const bool endless = state_ == State::sending && sender_.source() && sender_.source()->endless();
+  if (idle || endless) close();
 }
 
 void Connection::check(Clock::time_point now) {
@@ -79,6 +81,7 @@ void Connection::check(Clock::time_point now) {
     if (::poll(&poll, 1, 0) > 0 && (poll.revents & (POLLRDHUP | POLLHUP | POLLERR)) != 0) close();
     return;
   }
+  if (state_ == State::sending && sender_.source() && sender_.source()->is_broken()) return close();
   if (now < deadline_) return;
   const bool half_a_request = state_ == State::receiving || (state_ == State::reading && parser_.began());
   if (!half_a_request) return close();
@@ -264,13 +267,13 @@ bool Connection::next() {
   count(false);
   exchange_.reset();
   if (closing_) {
-    if (!unread_) {
+    error_code ignored;
+    if (!unread_ && buffer_.size() == 0 && socket_.available(ignored) == 0) {
       state_ = State::lingering;  // nothing more is sent: no reset in close()
       close();
       return false;
     }
     // Closing now would reset the connection and take the answer with it, while the client still sends.
-    error_code ignored;
     socket_.shutdown(Socket::shutdown_send, ignored);
     state_ = State::lingering;
     deadline_ = Clock::now() + linger_time;
@@ -298,11 +301,10 @@ void Connection::count(bool cut_off) {
                       sender_.sent(), to_string(std::chrono::duration_cast<Duration>(taken)));
   const auto* route = exchange_->route;
   if (route == nullptr || route->counted == Route::Counted::no) return;
-  const auto& growing = sender_.growing();
-  const bool abandoned = growing && growing->state() == Growing::State::abandoned;
-  if (cut_off && !abandoned) return;  // the client went away: nobody's failure
-  const bool failed = status_ >= 500 || (job_end_ && counts_as_failure(*job_end_)) ||
-                      (abandoned && counts_as_failure(growing->error().code));
+  const auto failure = sender_.source() ? sender_.source()->failure() : std::nullopt;
+  if (cut_off && !failure) return;  // the client went away: nobody's failure
+  const bool failed =
+      status_ >= 500 || (job_end_ && counts_as_failure(*job_end_)) || (failure && counts_as_failure(failure->code));
   const auto outcome = failed           ? RequestOutcome::failed
                        : status_ >= 400 ? RequestOutcome::client_error
                                         : RequestOutcome::ok;
@@ -342,7 +344,7 @@ void Connection::wait_writable() {
 }
 
 void Connection::follow() {
-  sender_.growing()->on_change(sender_.followed(), loop_.bring_home<>(ticket_, [this] {
+  sender_.source()->on_change(loop_.bring_home<>(ticket_, [this] {
     const auto self = shared_from_this();
     pump();
   }));

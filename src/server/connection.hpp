@@ -77,7 +77,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   RequestParser parser_;
   std::optional<Exchange> exchange_;
   BodySender sender_;
-  Ticket ticket_;  // of the growing result's next bytes, or of a verification
+  Ticket ticket_;  // of the source's next bytes, or of a verification
   Clock::time_point deadline_;
   unsigned status_ = 0;  // of the answer being sent
   std::optional<Code> job_end_;

@@ -96,7 +96,7 @@ Answer whole(const Delivery& delivery, std::string_view content_type, const Cont
   auto answer = carrying(200, delivery);
   answer.field("Content-Type", content_type);
   if (!content.size) {
-    answer.follow = content.growing;
+    answer.follow = follow_growing(content.growing);
   } else if (*content.size > 0) {
     answer.parts.emplace_back(part_of(delivery.object, {0, *content.size}));
   }

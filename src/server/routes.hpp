@@ -7,6 +7,7 @@
 
 namespace hotwell::server {
 
+class EventFeed;
 class Tokens;
 
 void add_media_routes(std::vector<Route>& routes);
@@ -16,6 +17,8 @@ void add_job_routes(std::vector<Route>& routes);
 void add_status_routes(std::vector<Route>& routes);
 /// The page at / and its files.
 void add_page_routes(std::vector<Route>& routes);
+/// `feed` must outlive the routes.
+void add_event_routes(std::vector<Route>& routes, EventFeed& feed);
 /// Sign-in and sign-out. `tokens` must outlive the routes.
 void add_session_routes(std::vector<Route>& routes, const Tokens& tokens);
 

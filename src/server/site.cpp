@@ -8,11 +8,12 @@
 namespace hotwell::server {
 namespace {
 
-std::vector<Route> all_routes(const Tokens& tokens) {
+std::vector<Route> all_routes(const Tokens& tokens, EventFeed& feed) {
   std::vector<Route> routes;
   for (auto* const add : {add_media_routes, add_cache_routes, add_job_routes, add_status_routes, add_page_routes})
     add(routes);
   add_session_routes(routes, tokens);
+  add_event_routes(routes, feed);
   return routes;
 }
 
@@ -22,7 +23,8 @@ Site::Site(Engine& engine, std::string_view listen_host)
     : engine_(engine),
       hosts_(listen_host, engine.config().server.hosts),
       tokens_(engine.config().server.tokens),
-      router_(all_routes(tokens_)) {}
+      feed_(engine),
+      router_(all_routes(tokens_, feed_)) {}
 
 void Site::serve(Exchange& exchange, const boost::asio::ip::address& local) const {
   const auto& request = exchange.request();

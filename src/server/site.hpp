@@ -1,11 +1,12 @@
 /// Site: what all connections of a server share. Decides for each request whether it may pass, and to whom.
-/// Immutable once made. Threads: any.
+/// Immutable once made but for the event feed, which guards itself. Threads: any.
 #pragma once
 
 #include <boost/asio/ip/address.hpp>
 
 #include <hotwell/engine.hpp>
 
+#include "server/event_feed.hpp"
 #include "server/exchange.hpp"
 #include "server/router.hpp"
 #include "server/security.hpp"
@@ -29,6 +30,7 @@ class Site {
   Engine& engine_;
   HostPolicy hosts_;
   Tokens tokens_;
+  EventFeed feed_;
   Router router_;
 };
 

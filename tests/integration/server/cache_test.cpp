@@ -239,7 +239,7 @@ TEST_F(CacheTest, RefusedKeysAndOptionsAreNamed) {
 }
 
 TEST_F(CacheTest, KeysAreNeverFileNames) {
-  for (const std::string key : {"..%2F..%2Fescape", "../../escape", "%2Fetc%2Fescape"}) {
+  for (const std::string key : {"..%2F..%2Fescape", "../other/../../escape", "%2Fetc%2Fescape"}) {
     EXPECT_EQ(ask("PUT", "/v1/cache/" + key, "", "x").status, 201U) << key;
     EXPECT_EQ(get("/v1/cache/" + key).body, "x") << key;
   }

@@ -1,4 +1,6 @@
 // Who may ask: names, origins, tokens, and where the server listens.
+#include <optional>
+
 #include "fixture.hpp"
 
 namespace hotwell::test {
@@ -17,8 +19,8 @@ TEST_F(GateTest, OnlyItsOwnNamesAreAnswered) {
   config_.server.hosts = {"media.example"};
   open();
   const auto port = std::to_string(port_);
-  for (const std::string host : {"localhost", "127.0.0.1:" + port, "[::1]:1234", "media.example", "media.example:80"})
-    EXPECT_EQ(status("/v1/jobs", "Host: " + host + "\r\n"), 200U) << host;
+  const std::string own[] = {"localhost", "127.0.0.1:" + port, "[::1]:1234", "media.example", "media.example:80"};
+  for (const auto& host : own) EXPECT_EQ(status("/v1/jobs", "Host: " + host + "\r\n"), 200U) << host;
   for (const std::string host : {"evil.example", "127.0.0.1.evil.example", "10.0.0.1", ""}) {
     EXPECT_EQ(status("/v1/jobs", "Host: " + host + "\r\n"), 403U) << host;
     EXPECT_EQ(status("/", "Host: " + host + "\r\n"), 403U) << "the page too: " << host;
@@ -81,49 +83,45 @@ TEST_F(GateTest, SigningInSetsACookieThatStandsForTheToken) {
   EXPECT_NE(ask("DELETE", "/v1/session").field("set-cookie").find("Max-Age=0"), std::string::npos);
 }
 
+// Opens an engine and a server; the configuration's own check may refuse before the server does.
+std::optional<Error> refusal(const Config& config) {
+  auto engine = Engine::open(config);
+  if (!engine) return engine.error();
+  auto started = server::Server::start(**engine);
+  if (!started) return started.error();
+  return std::nullopt;
+}
+
 TEST_F(GateTest, APublicAddressWantsTokens) {
   config_.server.listen = "0.0.0.0:0";
-  engine_ = std::move(*Engine::open(config_));
-  const auto refused = server::Server::start(*engine_);
-  ASSERT_FALSE(refused.has_value());
-  EXPECT_EQ(refused.error().code, Code::invalid_argument);
-  engine_.reset();
+  const auto refused = refusal(config_);
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(refused->code, Code::invalid_argument);
   config_.server.open = true;
-  engine_ = std::move(*Engine::open(config_));
-  EXPECT_TRUE(server::Server::start(*engine_).has_value());
-  engine_.reset();
+  EXPECT_FALSE(refusal(config_).has_value());
   config_.server.open = false;
   config_.server.tokens = {"secret"};
-  engine_ = std::move(*Engine::open(config_));
-  EXPECT_TRUE(server::Server::start(*engine_).has_value());
+  EXPECT_FALSE(refusal(config_).has_value());
 }
 
 TEST_F(GateTest, APortInUseIsSaidWhoeverUsesIt) {
   open();
-  {
-    const auto address = server_->address();
-    Config other = config_;
-    other.data_dir = dir_.path() / "other";
-    other.server.listen = address;
-    auto engine = std::move(*Engine::open(other));
-    const auto second = server::Server::start(*engine);
-    ASSERT_FALSE(second.has_value());
-    EXPECT_EQ(second.error().code, Code::unavailable);
-    EXPECT_NE(second.error().message.find(address), std::string::npos) << second.error().message;
-  }
+  Config other = config_;
+  other.data_dir = dir_.path() / "other";
+  other.server.listen = server_->address();
+  const auto refused = refusal(other);
+  ASSERT_TRUE(refused.has_value());
+  EXPECT_EQ(refused->code, Code::unavailable);
+  EXPECT_NE(refused->message.find(server_->address()), std::string::npos) << refused->message;
 }
 
 TEST_F(GateTest, AddressesThatAreNoneAreRefused) {
-  engine_ = std::move(*Engine::open(config_));
   for (const std::string listen :
        {"", "8080", "127.0.0.1", "127.0.0.1:http:x", "nosuchhost.invalid:80", "127.0.0.1:99999"}) {
-    engine_.reset();
     config_.server.listen = listen;
-    auto engine = Engine::open(config_);
-    if (!engine) continue;  // the configuration's own check may say so first
-    const auto started = server::Server::start(**engine);
-    ASSERT_FALSE(started.has_value()) << listen;
-    EXPECT_EQ(started.error().code, Code::invalid_argument) << listen << ": " << started.error().message;
+    const auto refused = refusal(config_);
+    ASSERT_TRUE(refused.has_value()) << listen;
+    EXPECT_EQ(refused->code, Code::invalid_argument) << listen << ": " << refused->message;
   }
 }
 

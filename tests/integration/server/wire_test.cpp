@@ -2,8 +2,6 @@
 #include <future>
 #include <thread>
 
-#include <sys/socket.h>
-
 #include "fixture.hpp"
 
 namespace hotwell::test {
@@ -157,8 +155,6 @@ TEST_F(WireTest, AnIdleConnectionIsClosed) {
   Client client(port_);
   EXPECT_EQ(client.ask("GET", "/healthz").status, 200U);
   EXPECT_TRUE(client.closed());
-  Client silent(port_);
-  config_.server.header_timeout = std::chrono::milliseconds{200};
 }
 
 TEST_F(WireTest, ABodyThatStopsComingIsGivenUp) {
@@ -176,16 +172,9 @@ TEST_F(WireTest, AClientThatReadsNothingIsGivenUp) {
   ASSERT_TRUE(engine_->cache().set("k", std::string(3'000'000, 'x')));
   Client client(port_);
   for (int i = 0; i < 8; ++i) client.request("GET", "/v1/cache/k");
-  // The server waits for room, then for nothing: at the end the connection breaks in the middle of an answer.
+  // The server waits for room, in vain: at the end the connection breaks in the middle of an answer.
   server_->stop(std::chrono::seconds{60});
-  std::size_t whole = 0;
-  for (;;) {
-    std::string head = client.read_exactly(1);
-    if (head.empty()) break;
-    ++whole;
-    if (client.read_exactly(1'000'000).size() < 1'000'000) break;
-  }
-  EXPECT_LT(whole, 24U);
+  EXPECT_LT(client.read_exactly(24'000'000).size(), 24'000'000U);
 }
 
 TEST_F(WireTest, StopLetsAnswersEndAndTakesNobodyIn) {
@@ -205,7 +194,6 @@ TEST_F(WireTest, StopLetsAnswersEndAndTakesNobodyIn) {
   EXPECT_EQ(reply.body, "SOME NOTES\n");
   EXPECT_EQ(reply.field("connection"), "close");
   stopped.get();
-  const FileHandle socket(::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0));
 }
 
 TEST_F(WireTest, StopCutsOffWhatDoesNotEnd) {
