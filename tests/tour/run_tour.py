@@ -22,8 +22,9 @@ class Shell:
     """A bash that is fed block by block."""
 
     def __init__(self, folder):
+        # The daemon logs to standard error: kept apart, so that an answer is what curl printed and nothing else.
         self.process = subprocess.Popen(["bash"], cwd=folder, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                        stderr=subprocess.STDOUT, text=True, bufsize=1)
+                                        stderr=(folder / "stderr.log").open("w"), text=True, bufsize=1)
 
     def run(self, block):
         self.process.stdin.write(f"{block}\necho; echo {END} $?\n")
@@ -85,6 +86,9 @@ def main():
         check("metrics are JSON", json.JSONDecoder().raw_decode(metrics)[0]["requests"]["total"] >= 5, metrics)
         check("and Prometheus text", "# TYPE hotwell_" in metrics, metrics)
         check("the command line needs no daemon", (folder / "var/tour/middle.jpg").stat().st_size > 0, end)
+    except BaseException:
+        print((folder / "stderr.log").read_text(), file=sys.stderr)
+        raise
     finally:
         shell.close()
         shutil.rmtree(folder, ignore_errors=True)
