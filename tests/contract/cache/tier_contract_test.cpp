@@ -18,7 +18,7 @@ namespace {
 using namespace std::chrono_literals;
 using namespace hotwell::literals;
 
-constexpr WallTime start{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+constexpr WallTime origin{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 constexpr Bytes limit{1 << 20};
 
 struct MemoryMaker {
@@ -29,7 +29,7 @@ struct MemoryMaker {
 
 struct StreamMaker {
   static std::unique_ptr<Tier> make(const std::filesystem::path& directory) {
-    return StreamTier::open(host::system_disk(), {.directory = directory, .limit = limit, .large_over = 256_KiB}, start)
+    return StreamTier::open(host::system_disk(), {.directory = directory, .limit = limit, .large_over = 256_KiB}, origin)
         .value();
   }
 };
@@ -37,13 +37,13 @@ struct StreamMaker {
 template <class Maker>
 class TierContract : public ::testing::Test {
  protected:
-  Details named(std::string key, WallTime expires = start + 1h) {
-    return {.key = std::move(key), .generation = ++generation_, .created = start, .expires = expires};
+  Details named(std::string key, WallTime expires = origin + 1h) {
+    return {.key = std::move(key), .generation = ++generation_, .created = origin, .expires = expires};
   }
-  Result<Object> put(std::string key, std::string_view bytes, WallTime expires = start + 1h) {
+  Result<Object> put(std::string key, std::string_view bytes, WallTime expires = origin + 1h) {
     return tier_->put(named(std::move(key), expires), Buffer::copy_of(bytes), removed_);
   }
-  std::optional<Object> get(std::string_view key, WallTime now = start) {
+  std::optional<Object> get(std::string_view key, WallTime now = origin) {
     auto found = tier_->find(key, now, {}, removed_);
     EXPECT_TRUE(found.has_value());
     if (!found || !*found) return std::nullopt;
@@ -67,7 +67,7 @@ class TierNames {
 TYPED_TEST_SUITE(TierContract, Tiers, TierNames);
 
 TYPED_TEST(TierContract, FindsWhatWasPutWithAllItsDescription) {
-  auto details = this->named("a key", start + 2h);
+  auto details = this->named("a key", origin + 2h);
   details.content_type = "video/mp4";
   details.type = "processed-video";
   details.metadata = {{"resolution", "1080p"}, {"empty", ""}};
@@ -82,13 +82,13 @@ TYPED_TEST(TierContract, FindsWhatWasPutWithAllItsDescription) {
   EXPECT_EQ(object->content_type, "video/mp4");
   EXPECT_EQ(object->type, "processed-video");
   EXPECT_EQ(object->metadata.map(), details.metadata);
-  EXPECT_EQ(object->created, start);
-  EXPECT_EQ(object->expires, start + 2h);
+  EXPECT_EQ(object->created, origin);
+  EXPECT_EQ(object->expires, origin + 2h);
   EXPECT_EQ(object->level, this->tier_->level());
 }
 
 TYPED_TEST(TierContract, AMissIsEmptyAndNoError) {
-  const auto found = this->tier_->find("absent", start, {}, this->removed_);
+  const auto found = this->tier_->find("absent", origin, {}, this->removed_);
   ASSERT_TRUE(found);
   EXPECT_FALSE(*found);
 }
@@ -145,10 +145,10 @@ TYPED_TEST(TierContract, AnOverwriteReplacesAndLeavesWhatIsHeldAsItWas) {
 
 TYPED_TEST(TierContract, NothingIsFoundAfterErase) {
   ASSERT_TRUE(this->put("key", "bytes"));
-  EXPECT_EQ(this->tier_->erase("key", start, this->removed_), Result<bool>(true));
+  EXPECT_EQ(this->tier_->erase("key", origin, this->removed_), Result<bool>(true));
   EXPECT_FALSE(this->get("key"));
-  EXPECT_FALSE(this->tier_->generation("key", start));
-  EXPECT_EQ(this->tier_->erase("key", start, this->removed_), Result<bool>(false));
+  EXPECT_FALSE(this->tier_->generation("key", origin));
+  EXPECT_EQ(this->tier_->erase("key", origin, this->removed_), Result<bool>(false));
   EXPECT_EQ(this->tier_->stats().entries, 0U);
   EXPECT_EQ(this->tier_->stats().size, 0_B);
 }
@@ -163,13 +163,13 @@ TYPED_TEST(TierContract, ClearLeavesNothing) {
 }
 
 TYPED_TEST(TierContract, WhatHasExpiredIsAbsentAtOnceAndGoneAfterASweep) {
-  ASSERT_TRUE(this->put("short", "bytes", start + 1s));
-  ASSERT_TRUE(this->put("long", "bytes", start + 1h));
-  EXPECT_TRUE(this->get("short", start + 999ms));
-  EXPECT_FALSE(this->get("short", start + 1s));
-  EXPECT_FALSE(this->tier_->generation("short", start + 1s));
-  EXPECT_EQ(this->tier_->touch("short", start + 1s, start + 9h), Result<bool>(false));
-  this->tier_->sweep(start + 1s, this->removed_);
+  ASSERT_TRUE(this->put("short", "bytes", origin + 1s));
+  ASSERT_TRUE(this->put("long", "bytes", origin + 1h));
+  EXPECT_TRUE(this->get("short", origin + 999ms));
+  EXPECT_FALSE(this->get("short", origin + 1s));
+  EXPECT_FALSE(this->tier_->generation("short", origin + 1s));
+  EXPECT_EQ(this->tier_->touch("short", origin + 1s, origin + 9h), Result<bool>(false));
+  this->tier_->sweep(origin + 1s, this->removed_);
   ASSERT_EQ(this->removed_.size(), 1U);
   EXPECT_EQ(this->removed_[0].key, "short");
   EXPECT_EQ(this->removed_[0].cause, Cause::expired);
@@ -177,23 +177,23 @@ TYPED_TEST(TierContract, WhatHasExpiredIsAbsentAtOnceAndGoneAfterASweep) {
 }
 
 TYPED_TEST(TierContract, TouchGivesANewTimeToLive) {
-  ASSERT_TRUE(this->put("key", "bytes", start + 1s));
-  EXPECT_EQ(this->tier_->touch("key", start, start + 5s), Result<bool>(true));
-  const auto object = this->get("key", start + 4s);
+  ASSERT_TRUE(this->put("key", "bytes", origin + 1s));
+  EXPECT_EQ(this->tier_->touch("key", origin, origin + 5s), Result<bool>(true));
+  const auto object = this->get("key", origin + 4s);
   ASSERT_TRUE(object);
-  EXPECT_EQ(object->expires, start + 5s);
-  this->tier_->sweep(start + 4s, this->removed_);
-  EXPECT_TRUE(this->get("key", start + 4s));
-  EXPECT_FALSE(this->get("key", start + 5s));
-  EXPECT_EQ(this->tier_->touch("absent", start, start + 5s), Result<bool>(false));
+  EXPECT_EQ(object->expires, origin + 5s);
+  this->tier_->sweep(origin + 4s, this->removed_);
+  EXPECT_TRUE(this->get("key", origin + 4s));
+  EXPECT_FALSE(this->get("key", origin + 5s));
+  EXPECT_EQ(this->tier_->touch("absent", origin, origin + 5s), Result<bool>(false));
 }
 
 TYPED_TEST(TierContract, HitsAndMissesAreExactAndUncountedLooksAreNot) {
   ASSERT_TRUE(this->put("key", "bytes"));
   for (int i = 0; i < 3; ++i) (void)this->get("key");
   (void)this->get("absent");
-  (void)this->tier_->find("key", start, {.count = Count::no}, this->removed_);
-  (void)this->tier_->find("absent", start, {.count = Count::no}, this->removed_);
+  (void)this->tier_->find("key", origin, {.count = Count::no}, this->removed_);
+  (void)this->tier_->find("absent", origin, {.count = Count::no}, this->removed_);
   const auto stats = this->tier_->stats();
   EXPECT_EQ(stats.hits, 3U);
   EXPECT_EQ(stats.misses, 1U);
@@ -231,7 +231,7 @@ TYPED_TEST(TierContract, WhatReadersHoldStaysCountedAndWhereNothingElseIsLeftItI
     held.push_back(*this->get(std::to_string(i)));
   }
   // Deleted, and yet there as long as somebody reads it.
-  ASSERT_TRUE(this->tier_->erase("0", start, this->removed_).value());
+  ASSERT_TRUE(this->tier_->erase("0", origin, this->removed_).value());
   EXPECT_GE(this->tier_->stats().size, Bytes{900000});
   const auto refused = this->put("next", bytes);
   ASSERT_FALSE(refused);
@@ -255,15 +255,15 @@ TYPED_TEST(TierContract, ALowerLimitEvictsAtOnce) {
 
 TYPED_TEST(TierContract, ForEachShowsWhatIsThereUntilToldToStop) {
   for (int i = 0; i < 5; ++i) ASSERT_TRUE(this->put(std::to_string(i), std::string(static_cast<std::size_t>(i), 'x')));
-  ASSERT_TRUE(this->put("expired", "bytes", start));
+  ASSERT_TRUE(this->put("expired", "bytes", origin));
   std::set<std::string> keys;
-  this->tier_->for_each(start, [&](const Object& object) {
+  this->tier_->for_each(origin, [&](const Object& object) {
     EXPECT_EQ(object.size(), std::stoull(std::string(object.key)));
     return keys.insert(std::string(object.key)).second;
   });
   EXPECT_EQ(keys, (std::set<std::string>{"0", "1", "2", "3", "4"}));
   int visits = 0;
-  this->tier_->for_each(start, [&](const Object&) { return ++visits < 2; });
+  this->tier_->for_each(origin, [&](const Object&) { return ++visits < 2; });
   EXPECT_EQ(visits, 2);
 }
 
@@ -278,13 +278,13 @@ TYPED_TEST(TierContract, ManyThreadsSeeOnlyWholeValues) {
       for (int i = 0; i < 150; ++i) {
         const auto key = std::to_string(random() % 8);
         switch (random() % 5) {
-          case 0: (void)this->tier_->erase(key, start, removed); break;
+          case 0: (void)this->tier_->erase(key, origin, removed); break;
           case 1:
-            (void)this->tier_->put({.key = key, .generation = ++generation, .created = start, .expires = start + 1h},
+            (void)this->tier_->put({.key = key, .generation = ++generation, .created = origin, .expires = origin + 1h},
                                    Buffer::copy_of(std::string(1 + random() % 70000, key[0])), removed);
             break;
           default: {
-            auto found = this->tier_->find(key, start, {}, removed);
+            auto found = this->tier_->find(key, origin, {}, removed);
             ASSERT_TRUE(found);
             if (!*found) break;
             const auto text = (*found)->object.bytes().text();
