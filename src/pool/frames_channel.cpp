@@ -87,7 +87,7 @@ bool FramesChannel::receive() {
     return false;
   }
   handle(*message);
-  return true;
+  return !broken_;  // whatever it says from here on, it is being killed
 }
 
 void FramesChannel::handle(const wire::Message& message) {
@@ -188,7 +188,7 @@ void FramesChannel::kill() { spawner_.signal(id_, SIGKILL); }
 
 void FramesChannel::exited(const Spawner::Exit& exit) {
   const auto alive = alive_;
-  while (*alive && !broken_ && socket_.is_open() && current_) {  // a result that was sent before the end counts
+  while (*alive && !broken_ && socket_.is_open() && current_) {  // what was sent before the end counts
     auto datagram = host::receive_datagram(socket_.native_handle(), receive_buffer());
     if (!datagram || datagram->bytes.data() == nullptr) break;
     if (auto message = wire::decode(datagram->bytes)) handle(*message);

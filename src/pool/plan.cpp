@@ -47,7 +47,7 @@ void Plan::on(Submit&& event) {
     actions_.push_back(End{.job = spec.number, .error = Error{code, std::move(why)}, .refused = true});
   };
   if (draining_) return refuse(Code::draining, "the pool is draining and takes no new jobs");
-  std::size_t pending = 0;
+  std::uint64_t pending = 0;
   for (const auto count : figures_.pending) pending += count;
   // A job that can start at once does not wait in the queue, so a limit of 0 still lets idle workers work.
   if (pending >= rules_.queue_limit && (pending > 0 || running_ >= rules_.max_workers))

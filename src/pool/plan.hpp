@@ -164,8 +164,8 @@ using Actions = std::vector<Action>;
 
 /// Exact at every moment; what WorkerPool::stats() shows.
 struct Figures {
-  unsigned max_workers = 0, min_workers = 0, idle = 0, busy = 0, workers = 0;
-  std::array<std::size_t, priority_count> pending{};
+  std::uint64_t max_workers = 0, min_workers = 0, idle = 0, busy = 0, workers = 0;
+  std::array<std::uint64_t, priority_count> pending{};
   std::uint64_t accepted = 0, completed = 0, failed = 0, cancelled = 0, retried = 0, reuses = 0;
   Duration executed{};  ///< sum over the completed jobs' last attempts
 };

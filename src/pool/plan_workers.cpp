@@ -327,12 +327,12 @@ std::optional<MonoTime> Plan::next_timer() const {
 }
 
 void Plan::count_workers() {
-  figures_.workers = static_cast<unsigned>(workers_.size());
+  figures_.workers = workers_.size();
   figures_.busy = running_;
   figures_.idle = 0;
   figures_.min_workers = 0;
   for (TypeIndex index = 0; index < types_.size(); ++index) {
-    figures_.idle += static_cast<unsigned>(types_[index].idle.size());
+    figures_.idle += types_[index].idle.size();
     figures_.min_workers += rules_.types[index].min;
   }
   figures_.max_workers = rules_.max_workers;

@@ -13,38 +13,17 @@
 
 #include "base/log.hpp"
 #include "host/fd.hpp"
+#include "host/programs.hpp"
 
 namespace hotwell::pool {
 namespace {
 
 constexpr const char* helper_name = "hotwell-spawner";
 
-std::string beside_this_program() {
-  std::array<char, 4096> path{};
-  const ssize_t size = ::readlink("/proc/self/exe", path.data(), path.size());
-  if (size <= 0) return {};
-  const std::string program{path.data(), static_cast<std::size_t>(size)};
-  return program.substr(0, program.rfind('/') + 1) + helper_name;
-}
-
 }  // namespace
 
 Result<std::string> find_spawner(const std::string& given) {
-  const auto runnable = [](const std::string& path) { return !path.empty() && ::access(path.c_str(), X_OK) == 0; };
-  if (!given.empty()) {
-    if (runnable(given)) return given;
-    return fail(Code::unavailable, fmt::format("the spawner {} is not an executable file", given));
-  }
-  if (const char* named = std::getenv("HOTWELL_SPAWNER"); named != nullptr && *named != '\0') {
-    if (runnable(named)) return std::string{named};
-    return fail(Code::unavailable, fmt::format("the spawner {} (HOTWELL_SPAWNER) is not an executable file", named));
-  }
-  const std::string beside = beside_this_program();
-  if (runnable(beside)) return beside;
-  const std::string installed = std::string{HOTWELL_LIBEXEC_DIR} + "/" + helper_name;
-  if (runnable(installed)) return installed;
-  return fail(Code::unavailable,
-              fmt::format("there is no spawner executable: looked for {} and {}", beside, installed));
+  return host::find_program(helper_name, given, "HOTWELL_SPAWNER");
 }
 
 Spawner::Spawner(boost::asio::io_context& io, std::string executable, Listener listener)

@@ -494,32 +494,4 @@ void Supervisor::arm_timer() {
   });
 }
 
-// ---- figures -------------------------------------------------------------------------------------------------------
-
-void PublishedFigures::publish(const Figures& f) {
-  const std::array<std::uint64_t, 15> values{
-      f.max_workers, f.min_workers, f.idle,       f.busy,     f.workers,
-      f.pending[0],  f.pending[1],  f.pending[2], f.accepted, f.completed,
-      f.failed,      f.cancelled,   f.retried,    f.reuses,   static_cast<std::uint64_t>(f.executed.count())};
-  for (std::size_t i = 0; i < values.size(); ++i) values_[i].store(values[i], std::memory_order_release);
-}
-
-PoolStats PublishedFigures::stats() const {
-  std::array<std::uint64_t, 15> v{};
-  for (std::size_t i = 0; i < v.size(); ++i) v[i] = values_[i].load(std::memory_order_acquire);
-  const auto small = [&](std::size_t i) { return static_cast<unsigned>(v[i]); };
-  PoolStats stats;
-  stats.workers = {.max = small(0), .min = small(1), .idle = small(2), .busy = small(3), .total = small(4)};
-  stats.queue = {.pending = v[5] + v[6] + v[7], .by_priority = {.high = v[5], .normal = v[6], .low = v[7]}};
-  stats.jobs = {.total = v[8], .completed = v[9], .failed = v[10], .cancelled = v[11], .retried = v[12]};
-  if (v[8] > 0) stats.jobs.success_rate = static_cast<double>(v[9]) / static_cast<double>(v[8]);
-  if (v[9] > 0) {
-    stats.performance.avg_execution_time = Duration{static_cast<std::int64_t>(v[14] / v[9])};
-    stats.performance.reuse_rate = static_cast<double>(v[13]) / static_cast<double>(v[9]);
-  }
-  stats.performance.worker_reuses = v[13];
-  if (v[0] > 0) stats.performance.utilization = static_cast<double>(v[3]) / static_cast<double>(v[0]);
-  return stats;
-}
-
 }  // namespace hotwell::pool

@@ -7,7 +7,6 @@
 /// Figures are published before anybody can see the end that they count.
 #pragma once
 
-#include <atomic>
 #include <deque>
 #include <functional>
 #include <memory>
@@ -22,6 +21,7 @@
 #include <hotwell/pool.hpp>
 
 #include "pool/channel.hpp"
+#include "pool/figures.hpp"
 #include "pool/memory_sink.hpp"
 #include "pool/plan.hpp"
 #include "pool/spawner.hpp"
@@ -36,16 +36,6 @@ struct Submission {
   JobOptions options;
   Function function;  ///< instead of the job's operation
   std::function<void(JobEnd)> ended;
-};
-
-/// The figures as other threads may read them.
-class PublishedFigures {
- public:
-  void publish(const Figures& figures);
-  [[nodiscard]] PoolStats stats() const;
-
- private:
-  std::array<std::atomic<std::uint64_t>, 15> values_{};
 };
 
 class Supervisor final : private Channel::Listener {

@@ -44,6 +44,7 @@ class Processes {
   [[nodiscard]] host::MonoTime now() const { return now_; }
   [[nodiscard]] pool::Plan& plan() { return plan_; }
   [[nodiscard]] std::size_t workers() const { return workers_.size(); }
+  [[nodiscard]] std::size_t spawned() const { return spawned_; }
   [[nodiscard]] std::size_t most_workers() const { return most_workers_; }
   [[nodiscard]] const std::map<pool::JobNumber, pool::End>& ends() const { return ends_; }
   /// Jobs in the order in which they were handed to workers, retries included.
@@ -183,6 +184,7 @@ class Processes {
             fmt::format("{} workers exist and another one is started", workers_.size()));
     const auto style = rules_.types[action.type].style;
     workers_[action.worker] = {.type = action.type, .ready = style != pool::Style::warm};
+    ++spawned_;
     most_workers_ = std::max(most_workers_, workers_.size());
     if (style != pool::Style::warm) return;
     if (luck(temper_.bad_start)) return gone_soon(action.worker, up_to(temper_.longest_start));
@@ -266,6 +268,7 @@ class Processes {
   std::map<pool::JobNumber, pool::End> ends_;
   std::vector<pool::JobNumber> assigned_;
   std::vector<Duration> delays_;
+  std::size_t spawned_ = 0;
   std::size_t most_workers_ = 0;
   bool drained_ = false;
   pool::Plan plan_;

@@ -271,9 +271,15 @@ TEST(FramesPool, AFullDiskIsTheAttemptsError) {
   const SinkFactory full = [](unsigned) -> Result<std::unique_ptr<Sink>> { return std::make_unique<FullSink>(); };
   EXPECT_EQ(pool.execute({.operation = "echo", .payload = "x"}, {.retries = 0, .sink = full}).error().code,
             Code::disk_full);
-  HeldPipe pipe;  // never ends: the worker would wait for ever
-  auto end = start(pool, {.operation = "stream", .inputs = {pipe.write}}, {.retries = 0, .sink = full}).get();
-  EXPECT_EQ(end.result.error().code, Code::disk_full);
+  for (const bool ends_at_once : {false, true}) {  // a worker that waits for ever, and one that says that it is done
+    auto pipe = host::make_pipe().value();
+    host::set_blocking(pipe.read.get(), true);
+    if (ends_at_once) pipe.write = FileHandle{};
+    auto input = std::make_shared<FileHandle>(std::move(pipe.read));
+    auto end = start(pool, {.operation = "stream", .inputs = {input}}, {.retries = 0, .sink = full}).get();
+    ASSERT_FALSE(end.result);
+    EXPECT_EQ(end.result.error().code, Code::disk_full);
+  }
 }
 
 TEST(FramesPool, AWorkerIsGivenNothingButWhatItNeeds) {
