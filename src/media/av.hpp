@@ -61,6 +61,9 @@ class Settings {
 /// libav speaks on standard error, of errors alone.
 void quiet_libav();
 
+/// Of what is read or written by descriptor at once, in bytes.
+inline constexpr int io_buffer_size = 64 << 10;
+
 /// Pictures with more pixels than this are refused before they take memory.
 inline constexpr std::int64_t max_pixels = 100'000'000;
 [[nodiscard]] inline bool too_many_pixels(int width, int height) { return std::int64_t{width} * height > max_pixels; }

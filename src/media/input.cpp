@@ -17,8 +17,6 @@ extern "C" {
 namespace hotwell::media {
 namespace {
 
-constexpr int io_buffer_size = 64 << 10;
-
 /// Formats whose files are no media but say where some is.
 constexpr std::string_view playlists[] = {"hls", "concat", "dash", "imf", "sdp", "rtsp", "webm_dash_manifest"};
 

@@ -23,8 +23,6 @@ constexpr Container containers[] = {
     {"mkv", "matroska", "video/x-matroska", "audio/x-matroska"},
 };
 
-constexpr int io_buffer_size = 64 << 10;
-
 }  // namespace
 
 Result<std::unique_ptr<Muxer>> Muxer::open(worker::Task& task, const std::string& format) {

@@ -93,7 +93,8 @@ void put_video(json::object& into, const Input& input, const AVStream& stream, O
   into["rotation"] = orientation.clockwise();
   into["mirrored"] = orientation.mirrored();
   const AVRational rate = frame_rate_of(stream);
-  if (rate.num > 0 && rate.den > 0 && !input.still()) {
+  const bool footage = !input.still() && (stream.disposition & AV_DISPOSITION_ATTACHED_PIC) == 0;
+  if (footage && rate.num > 0 && rate.den > 0) {
     into["frame_rate"] = std::round(av_q2d(rate) * 1e6) / 1e6;
     into["frame_rate_exact"] = std::to_string(rate.num) + "/" + std::to_string(rate.den);
   }

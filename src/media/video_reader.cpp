@@ -98,14 +98,27 @@ int VideoReader::guard_buffer(AVCodecContext* decoder, AVFrame* frame, int flags
 
 std::int64_t VideoReader::to_ticks(std::int64_t at) const {
   // A microsecond of grace: a time that was printed with six digits still names its picture.
-  return av_rescale_q_rnd(input_.start_time() + at + 1, AV_TIME_BASE_Q, stream_->time_base, AV_ROUND_DOWN);
+  return av_rescale_q_rnd(input_.start_time() + at + 1, AV_TIME_BASE_Q, stream_->time_base, AV_ROUND_DOWN) + delay_;
 }
 
 std::int64_t VideoReader::to_time(std::int64_t ticks) const {
-  return av_rescale_q(ticks, stream_->time_base, AV_TIME_BASE_Q) - input_.start_time();
+  return av_rescale_q(ticks - delay_, stream_->time_base, AV_TIME_BASE_Q) - input_.start_time();
+}
+
+/// Where packets have no time of presentation (AVI), pictures are stamped when the decoder gives them, which is late by
+/// its delay: then the first picture tells how late.
+Result<void> VideoReader::learn_delay() {
+  if (delay_known_) return {};
+  delay_known_ = true;
+  if (auto filled = fill_queue(INT64_MIN); !filled) return filled;
+  if (all_timed_ || input_.still()) return {};
+  if (auto first = decode_until(INT64_MIN); !first) return std::unexpected(first.error());
+  if (first_time_ && stream_->start_time != AV_NOPTS_VALUE) delay_ = *first_time_ - stream_->start_time;
+  return {};
 }
 
 Result<const AVFrame*> VideoReader::frame_at(std::int64_t at) {
+  if (auto learnt = learn_delay(); !learnt) return std::unexpected(learnt.error());
   std::int64_t ticks = to_ticks(at);
   if (first_time_) ticks = std::max(ticks, *first_time_);
   const bool behind = shown_ != nullptr && ticks < pts_of(*shown_);

@@ -52,6 +52,7 @@ class VideoReader {
 
   [[nodiscard]] std::int64_t to_ticks(std::int64_t at) const;
   [[nodiscard]] std::int64_t to_time(std::int64_t ticks) const;
+  [[nodiscard]] Result<void> learn_delay();
   [[nodiscard]] bool better_to_seek(std::int64_t ticks) const;
   [[nodiscard]] Result<void> seek_before(std::int64_t ticks);
   [[nodiscard]] Result<void> jump(std::int64_t ticks);
@@ -81,9 +82,11 @@ class VideoReader {
   std::int64_t newest_dts_;
   std::int64_t lost_ = AV_NOPTS_VALUE;  ///< the last picture of `coming_` that never came
   std::int64_t key_delay_ = 0;          ///< from decoding to presentation of a key frame
-  bool fresh_ = true;                   ///< nothing was read since the start or the last seek
-  bool at_beginning_ = true;            ///< no earlier place to seek to
-  bool all_timed_ = true;               ///< every packet so far had both time stamps
+  std::int64_t delay_ = 0;              ///< of all time stamps, where they are the decoder's
+  bool delay_known_ = false;
+  bool fresh_ = true;         ///< nothing was read since the start or the last seek
+  bool at_beginning_ = true;  ///< no earlier place to seek to
+  bool all_timed_ = true;     ///< every packet so far had both time stamps
   bool end_of_file_ = false;
   bool draining_ = false;
   bool drained_ = false;
