@@ -344,7 +344,7 @@ void Connection::wait_writable() {
 }
 
 void Connection::follow() {
-  sender_.source()->on_change(loop_.bring_home<>(ticket_, [this] {
+  sender_.source()->on_change(loop_.bring_home<>(ticket_, Loop::Landing::posted, [this] {
     const auto self = shared_from_this();
     pump();
   }));
@@ -353,18 +353,20 @@ void Connection::follow() {
 
 void Connection::verify() {
   auto& cache = site_.engine().cache().impl();
-  boost::asio::post(cache.background(), [&cache, part = sender_.unverified(),
-                                         home = loop_.bring_home<Result<void>>(ticket_, [this](Result<void> checked) {
-                                           const auto self = shared_from_this();
-                                           if (!checked) {
-                                             base::log().error("an answer was cut off: {}", to_string(checked.error()));
-                                             status_ = 500;
-                                             count(false);
-                                             return close();
-                                           }
-                                           sender_.verified();
-                                           pump();
-                                         })] { home(cache.verify(part.object, part.offset, part.length)); });
+  boost::asio::post(
+      cache.background(),
+      [&cache, part = sender_.unverified(),
+       home = loop_.bring_home<Result<void>>(ticket_, Loop::Landing::posted, [this](Result<void> checked) {
+         const auto self = shared_from_this();
+         if (!checked) {
+           base::log().error("an answer was cut off: {}", to_string(checked.error()));
+           status_ = 500;
+           count(false);
+           return close();
+         }
+         sender_.verified();
+         pump();
+       })] { home(cache.verify(part.object, part.offset, part.length)); });
 }
 
 void Connection::watch() {

@@ -66,11 +66,12 @@ class Exchange {
   /// Hands the body to `receiver` piece by piece; one over `limit` is answered with 413.
   void receive(std::uint64_t limit, std::unique_ptr<Receiver> receiver);
 
-  /// A function that may be called once from any thread and runs `then` here, if this exchange still lives.
+  /// A function that may be called once from any thread and runs `then` here, if this exchange still lives: at once
+  /// where it is called on the exchange's own thread.
   template <class... T>
   [[nodiscard]] std::function<void(T...)> bring_home(std::type_identity_t<std::function<void(T...)>> then) {
     tickets_.emplace_back();
-    return loop_.bring_home<T...>(tickets_.back(), std::move(then));
+    return loop_.bring_home<T...>(tickets_.back(), Loop::Landing::direct, std::move(then));
   }
   /// Keeps `thing` until the exchange ends.
   void keep(std::shared_ptr<void> thing) { kept_.push_back(std::move(thing)); }

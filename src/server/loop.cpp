@@ -13,12 +13,15 @@ Ticket::~Ticket() {
   if (loop_ != nullptr) loop_->forget(number_);
 }
 
+thread_local const Loop::Mailbox* Loop::running_here = nullptr;
+
 Loop::Loop() : mailbox_(std::make_shared<Mailbox>(context_)) {}
 
 Loop::~Loop() { mailbox_->close(); }
 
 void Loop::run() {
   const auto work = boost::asio::make_work_guard(context_);
+  running_here = mailbox_.get();
   for (;;) {
     try {
       context_.run();

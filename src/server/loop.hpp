@@ -64,17 +64,24 @@ class Loop {
   /// Runs `work` on the loop's thread, later. Threads: any.
   void post(std::function<void()> work) { mailbox_->post(std::move(work)); }
 
+  /// Where an answer runs that comes on the loop's own thread: after what is running there now, or inside it, which
+  /// saves a turn of the loop but wants a `then` that allows it.
+  enum class Landing : std::uint8_t { posted, direct };
   /// A function that may be called once, from any thread and at any time, and then runs `then` on this loop, unless
   /// the ticket was destroyed before. Threads: the loop's.
   template <class... T>
-  [[nodiscard]] std::function<void(T...)> bring_home(Ticket& ticket,
+  [[nodiscard]] std::function<void(T...)> bring_home(Ticket& ticket, Landing landing,
                                                      std::type_identity_t<std::function<void(T...)>> then) {
     const auto number = next_ticket_++;
     awaited_.emplace(number, [then = std::move(then)](void* values) {
       std::apply(then, std::move(*static_cast<std::tuple<T...>*>(values)));
     });
     ticket = Ticket(*this, number);
-    return [this, number, mailbox = mailbox_](T... values) {
+    return [this, number, landing, mailbox = mailbox_](T... values) {
+      if (landing == Landing::direct && running_here == mailbox.get()) {
+        std::tuple<T...> direct(std::move(values)...);
+        return redeem(number, &direct);
+      }
       auto boxed = std::make_shared<std::tuple<T...>>(std::move(values)...);
       mailbox->post([this, number, boxed] { redeem(number, boxed.get()); });
     };
@@ -96,6 +103,8 @@ class Loop {
     std::mutex mutex_;
     boost::asio::io_context* context_;
   };
+  // Whose loop this thread runs. A mailbox, not a loop: whoever asks may hold one that is gone.
+  static thread_local const Mailbox* running_here;
   void redeem(std::uint64_t number, void* values);
   void forget(std::uint64_t number) { awaited_.erase(number); }
 

@@ -32,7 +32,8 @@ TEST_F(LoopTest, BringsAnswersHomeFromOtherThreads) {
   Ticket ticket;
   std::promise<std::pair<int, std::thread::id>> got;
   auto home = on_loop([&] {
-    return loop_.bring_home<int>(ticket, [&](int value) { got.set_value({value, std::this_thread::get_id()}); });
+    return loop_.bring_home<int>(ticket, Loop::Landing::posted,
+                                 [&](int value) { got.set_value({value, std::this_thread::get_id()}); });
   });
   home(7);
   const auto [value, thread] = got.get_future().get();
@@ -44,17 +45,37 @@ TEST_F(LoopTest, DropsAnswersNobodyAwaitsAnyMore) {
   bool called = false;
   auto home = on_loop([&] {
     Ticket ticket;
-    return loop_.bring_home<int>(ticket, [&](int) { called = true; });
+    return loop_.bring_home<int>(ticket, Loop::Landing::posted, [&](int) { called = true; });
   });
   home(1);
   EXPECT_FALSE(on_loop([&] { return called; }));
 }
 
+TEST_F(LoopTest, ADirectAnswerRunsAtOnceOnItsOwnThreadAlone) {
+  Ticket ticket;
+  const auto order = on_loop([&] {
+    std::string seen;
+    auto posted = loop_.bring_home<>(ticket, Loop::Landing::posted, [&] { seen += "never: its ticket was replaced"; });
+    posted();
+    auto direct = loop_.bring_home<>(ticket, Loop::Landing::direct, [&] { seen += "direct,"; });
+    direct();
+    return seen + "after";
+  });
+  EXPECT_EQ(order, "direct,after");
+  std::promise<std::thread::id> got;
+  auto home = on_loop([&] {
+    return loop_.bring_home<>(ticket, Loop::Landing::direct, [&] { got.set_value(std::this_thread::get_id()); });
+  });
+  home();
+  EXPECT_EQ(got.get_future().get(), thread_.get_id());
+}
+
 TEST_F(LoopTest, AnswersAfterTheEndFindNobody) {
   Ticket ticket;
   bool called = false;
-  auto home =
-      on_loop([&] { return loop_.bring_home<std::string>(ticket, [&](const std::string&) { called = true; }); });
+  auto home = on_loop([&] {
+    return loop_.bring_home<std::string>(ticket, Loop::Landing::posted, [&](const std::string&) { called = true; });
+  });
   stop();
   home("late");
   EXPECT_FALSE(called);
