@@ -50,7 +50,7 @@ asan tsan:
 	@scripts/bootstrap build test
 	@tools/configure $@ HOTWELL_TESTS=ON
 	@tools/step build-$@ "building ($@)" cmake --build build/$@ -j $(JOBS)
-	@tools/run-tests build/$@ --jobs $(JOBS) $(if $(filter tsan,$@),--label 'pool|cache|monitor|engine|server')
+	@tools/run-tests build/$@ --jobs $(JOBS) $(if $(filter tsan,$@),--label 'pool|cache|monitor|engine|server|http')
 
 bench:
 	@scripts/bootstrap build bench
