@@ -86,9 +86,10 @@ TEST(Cache, AsksLaterOnItsOwnThread) {
   Cache cache{{}};
   ASSERT_TRUE(cache.set("key", "bytes"));
   const auto ask = [&](std::string key) {
-    std::promise<Result<std::optional<Object>>> answer;
-    cache.async_get(std::move(key), [&](Result<std::optional<Object>> found) { answer.set_value(std::move(found)); });
-    return answer.get_future().get();
+    const auto answer = std::make_shared<std::promise<Result<std::optional<Object>>>>();
+    cache.async_get(std::move(key),
+                    [answer](Result<std::optional<Object>> found) { answer->set_value(std::move(found)); });
+    return answer->get_future().get();
   };
   EXPECT_EQ(ask("key").value()->bytes().text(), "bytes");
   EXPECT_FALSE(ask("absent").value());
@@ -281,11 +282,12 @@ TEST_F(CacheTest, EntriesExpireByTheirOwnTimeOrTheCaches) {
 TEST_F(CacheTest, WhatHasExpiredIsRemovedInTheBackground) {
   auto opened = Cache::Impl::open({.memory_limit = 4_MiB}, {clock_, disk_, 1ms});
   ASSERT_TRUE(opened);
-  std::promise<std::string> expired;
-  auto subscription = (*opened)->events().on<CacheExpiry>([&](const CacheExpiry& e) { expired.set_value(e.key); });
+  const auto expired = std::make_shared<std::promise<std::string>>();
+  auto subscription =
+      (*opened)->events().on<CacheExpiry>([expired](const CacheExpiry& e) { expired->set_value(e.key); });
   ASSERT_TRUE((*opened)->set("key", "bytes", {.ttl = 1s}));
   clock_.advance(1s);
-  auto key = expired.get_future();
+  auto key = expired->get_future();
   ASSERT_EQ(key.wait_for(30s), std::future_status::ready);
   EXPECT_EQ(key.get(), "key");
 }
