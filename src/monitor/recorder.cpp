@@ -29,6 +29,8 @@ void raise(Cell& cell, Cell value) noexcept {
   if (load(cell) < value) store(cell, value);
 }
 
+}  // namespace
+
 /// One thread's counters of one series. All zero is empty, as the kernel hands out memory: so the minimum is kept
 /// complemented and the maximum by one too high.
 struct Cells {
@@ -60,6 +62,7 @@ struct Cells {
     return sum_of;
   }
 };
+
 static_assert(Buckets::block_count <= 64);
 
 constexpr std::size_t series_slots = Recorder::max_series + 1;  // and "__other__"
@@ -80,6 +83,8 @@ class CellsOfAllSeries {
   static constexpr std::size_t bytes = series_slots * sizeof(Cells);
   void* memory_;
 };
+
+namespace {
 
 /// The well-formed sequences of the Unicode standard, table 3-7.
 bool is_utf8(std::string_view text) {
