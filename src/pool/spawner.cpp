@@ -48,12 +48,9 @@ Result<void> Spawner::start() {
   auto launched = host::launch(launch);
   if (!launched) return std::unexpected(launched.error());
   pid_ = launched->pid;
-  pidfd_ = std::move(launched->pidfd);
   host::set_blocking(pair->first.get(), false);
   socket_.assign(pair->first.release());
-  auto watched = pidfd_.duplicate();
-  if (!watched) return std::unexpected(watched.error());
-  process_.assign(watched->release());
+  process_.assign(launched->pidfd.release());
   ++life_;
   read_socket();
   watch_spawner();
@@ -101,16 +98,21 @@ void Spawner::handle(std::string_view datagram, std::vector<FileHandle> descript
 }
 
 void Spawner::watch_program(std::uint32_t id, FileHandle pidfd) {
-  auto& running = running_.at(id);
-  running.pidfd = std::make_unique<boost::asio::posix::stream_descriptor>(io_, pidfd.release());
-  running.pidfd->async_wait(boost::asio::posix::descriptor_base::wait_read,
-                            [this, id, alive = alive_](const boost::system::error_code& error) {
-                              if (error || !*alive) return;
-                              if (const auto found = running_.find(id); found != running_.end()) {
-                                found->second.gone = true;
-                                finish(id);
-                              }
-                            });
+  running_.at(id).pidfd = std::make_unique<boost::asio::posix::stream_descriptor>(io_, pidfd.release());
+  await_end(id);
+}
+
+void Spawner::await_end(std::uint32_t id) {
+  running_.at(id).pidfd->async_wait(boost::asio::posix::descriptor_base::wait_read,
+                                    [this, id, alive = alive_](const boost::system::error_code& error) {
+                                      if (error || !*alive) return;
+                                      const auto found = running_.find(id);
+                                      if (found == running_.end()) return;
+                                      pollfd ended{found->second.pidfd->native_handle(), POLLIN, 0};
+                                      if (::poll(&ended, 1, 0) != 1) return await_end(id);  // not yet
+                                      found->second.gone = true;
+                                      finish(id);
+                                    });
 }
 
 /// The kernel's word that the tree is gone and the spawner's word how the program ended come in any order.
@@ -126,7 +128,7 @@ void Spawner::watch_spawner() {
                       [this, alive = alive_, life = life_](const boost::system::error_code& error) {
                         if (error || !*alive || life != life_ || pid_ < 0) return;
                         int status = 0;
-                        ::waitpid(pid_, &status, 0);
+                        if (::waitpid(pid_, &status, WNOHANG) != pid_) return watch_spawner();  // not yet
                         pid_ = -1;
                         lose("the spawner " + host::describe_exit(status));
                       });
@@ -180,16 +182,15 @@ void Spawner::stop() {
 void Spawner::end_process() {
   boost::system::error_code ignored;
   socket_.close(ignored);  // its end of file
-  process_.close(ignored);
   if (pid_ > 0) {
     // One that does not follow its socket's end is ended, and its programs with it.
-    pollfd gone{pidfd_.get(), POLLIN, 0};
-    if (::poll(&gone, 1, 5000) <= 0) host::signal_process(pidfd_.get(), SIGKILL);
+    pollfd gone{process_.native_handle(), POLLIN, 0};
+    if (::poll(&gone, 1, 5000) <= 0) host::signal_process(process_.native_handle(), SIGKILL);
     while (::waitpid(pid_, nullptr, 0) < 0 && errno == EINTR) {
     }
     pid_ = -1;
   }
-  pidfd_ = FileHandle{};
+  process_.close(ignored);
 }
 
 }  // namespace hotwell::pool

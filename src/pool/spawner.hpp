@@ -76,6 +76,7 @@ class Spawner {
   void read_socket();
   void handle(std::string_view datagram, std::vector<FileHandle> descriptors);
   void watch_program(std::uint32_t id, FileHandle pidfd);
+  void await_end(std::uint32_t id);
   void finish(std::uint32_t id);
   void watch_spawner();
   void lose(std::string why);
@@ -85,8 +86,8 @@ class Spawner {
   std::string executable_;
   Listener listener_;
   boost::asio::posix::stream_descriptor socket_;
+  /// The spawner's pidfd, and its only descriptor: closing it has to take it out of the reactor's epoll set.
   boost::asio::posix::stream_descriptor process_;
-  FileHandle pidfd_;
   pid_t pid_ = -1;
   std::map<std::uint32_t, Running> running_;
   std::string buffer_ = std::string(4096, '\0');
