@@ -128,7 +128,7 @@ void Spawner::watch_spawner() {
                       [this, alive = alive_, life = life_](const boost::system::error_code& error) {
                         if (error || !*alive || life != life_ || pid_ < 0) return;
                         int status = 0;
-                        if (::waitpid(pid_, &status, WNOHANG) != pid_) return watch_spawner();  // not yet
+                        if (::waitpid(pid_, &status, WNOHANG) == 0) return watch_spawner();  // not yet
                         pid_ = -1;
                         lose("the spawner " + host::describe_exit(status));
                       });

@@ -62,7 +62,7 @@ TEST(Frames, AreLittleEndianBehindA16ByteHeader) {
 
 std::string bytes_of(std::string_view hex) {
   std::string bytes;
-  for (std::size_t i = 0; i + 1 < hex.size(); i += hex[i] == ' ' ? 1 : 2)
+  for (std::size_t i = 0; i + 1 < hex.size(); i += hex[i] == ' ' ? 1U : 2U)
     if (hex[i] != ' ') bytes += static_cast<char>(std::stoi(std::string{hex.substr(i, 2)}, nullptr, 16));
   return bytes;
 }
