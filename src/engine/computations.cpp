@@ -6,9 +6,9 @@
 #include <boost/asio/post.hpp>
 
 #include "base/assert.hpp"
-#include "base/id.hpp"
 #include "base/log.hpp"
 #include "cache/tiered_cache.hpp"
+#include "pool/job_id.hpp"
 
 namespace hotwell::engine {
 namespace {
@@ -61,8 +61,9 @@ struct Computations::Work {
   Progress progress;
   bool accepted = false;
   bool over = false;
-  std::vector<std::weak_ptr<Place>> places;
-  Object attempt;  ///< the current attempt's, growing
+  std::vector<std::weak_ptr<Place>> places;      ///< of those who sit in the flight
+  std::vector<std::shared_ptr<Place>> watchers;  ///< of those who do not
+  Object attempt;                                ///< the current attempt's, growing
   std::shared_ptr<Sealing> sealing = std::make_shared<Sealing>();
   unsigned restarts = 0;
   std::shared_ptr<Seat> successor;  ///< the seat in the computation that this one started over as
@@ -139,27 +140,13 @@ void Computations::stop() {
 std::shared_ptr<Computations::Seat> Computations::ask(Ask ask, std::string job_id, Asker asker) {
   // A result of one's own flies under a name that nobody else can ask for.
   const std::string flight = ask.shared ? ask.key : ask.key + ":" + job_id;
-  return sit(flight, std::move(asker), std::move(ask), std::move(job_id));
-}
-
-std::shared_ptr<Computations::Seat> Computations::join(const std::string& flight, Asker asker) {
-  if (!works_.contains(flight)) return nullptr;
-  return sit(flight, std::move(asker), std::nullopt, {});
-}
-
-std::shared_ptr<Computations::Seat> Computations::sit(const std::string& flight, Asker asker, std::optional<Ask> ask,
-                                                      std::string job_id) {
   auto place = std::make_shared<Place>();
   place->asker = std::move(asker);
   const std::weak_ptr<Place> weak = place;
-  auto on_growing = [weak, thread = engine_thread_](const std::shared_ptr<Growing>& growing) {
-    growing->on_change(0, [weak, thread, growing] {
-      boost::asio::post(thread, [weak, growing] {
-        if (const auto seated = weak.lock()) seated->grows(growing);
-      });
-    });
-  };
-  auto joined = cache_.impl().flights().join(flight, {std::move(on_growing), [weak](const Result<Object>& result) {
+  auto joined = cache_.impl().flights().join(flight, {[this, weak](const std::shared_ptr<Growing>& growing) {
+                                                        if (const auto seated = weak.lock()) follow(seated, growing);
+                                                      },
+                                                      [weak](const Result<Object>& result) {
                                                         if (const auto seated = weak.lock()) seated->ended(result);
                                                       }});
   place->joined = joined.flight;
@@ -168,9 +155,9 @@ std::shared_ptr<Computations::Seat> Computations::sit(const std::string& flight,
   if (!joined.leader) {
     const auto& work = works_.at(flight);
     place->work = work;
-    if (ask && work->accepted) pool_.raise(work->progress.job_id, ask->request.priority);
     work->places.push_back(place);
     if (work->accepted) {
+      pool_.raise(work->progress.job_id, ask.request.priority);
       boost::asio::post(engine_thread_, [weak] {
         if (const auto seated = weak.lock()) seated->accepted();
       });
@@ -178,10 +165,9 @@ std::shared_ptr<Computations::Seat> Computations::sit(const std::string& flight,
     return place;
   }
 
-  HOTWELL_ASSERT(ask);
   auto work = std::make_shared<Work>();
   work->flight_key = flight;
-  work->ask = std::move(*ask);
+  work->ask = std::move(ask);
   work->flight = joined.flight;
   work->progress.job_id = std::move(job_id);
   work->places.push_back(place);
@@ -189,11 +175,7 @@ std::shared_ptr<Computations::Seat> Computations::sit(const std::string& flight,
   works_[flight] = work;
   // Leaving happens on the engine's thread, so this does too.
   work->flight->on_abandoned([this, dying = std::weak_ptr(work)] {
-    const auto abandoned = dying.lock();
-    if (!abandoned || std::exchange(abandoned->over, true)) return;
-    works_.erase(abandoned->flight_key);
-    abandoned->successor.reset();
-    if (!stopped_ && jobs_.contains(abandoned->progress.job_id)) pool_.cancel(abandoned->progress.job_id);
+    if (const auto left = dying.lock()) abandoned(left);
   });
   if (work->ask.shared) {
     look_up(work);
@@ -201,6 +183,36 @@ std::shared_ptr<Computations::Seat> Computations::sit(const std::string& flight,
     boost::asio::post(engine_thread_, [this, work] { start(work); });
   }
   return place;
+}
+
+bool Computations::watch(const std::string& flight, Asker asker) {
+  const auto found = works_.find(flight);
+  if (found == works_.end()) return false;
+  const auto& work = found->second;
+  auto place = std::make_shared<Place>();
+  place->asker = std::move(asker);
+  place->work = work;
+  work->watchers.push_back(place);
+  if (const auto* growing = std::get_if<std::shared_ptr<Growing>>(&work->attempt.body)) follow(place, *growing);
+  return true;
+}
+
+/// Tells the place on the engine's thread, once the first bytes of an attempt are final.
+void Computations::follow(const std::shared_ptr<Place>& place, const std::shared_ptr<Growing>& growing) const {
+  growing->on_change(0, [weak = std::weak_ptr(place), thread = engine_thread_, growing] {
+    boost::asio::post(thread, [weak, growing] {
+      if (const auto told = weak.lock()) told->grows(growing);
+    });
+  });
+}
+
+void Computations::abandoned(const std::shared_ptr<Work>& work) {
+  if (std::exchange(work->over, true)) return;
+  works_.erase(work->flight_key);
+  work->successor.reset();
+  if (!stopped_ && jobs_.contains(work->progress.job_id)) pool_.cancel(work->progress.job_id);
+  for (const auto& watcher : std::exchange(work->watchers, {}))
+    watcher->ended(fail(Code::cancelled, "the job was cancelled"));
 }
 
 void Computations::look_up(const std::shared_ptr<Work>& work) {
@@ -243,6 +255,7 @@ SinkFactory Computations::sinks(const std::shared_ptr<Work>& work) {
     if (!writer) return std::unexpected(writer.error());
     work->attempt = (*writer)->object();
     work->flight->publish((*writer)->growing());
+    for (const auto& watcher : work->watchers) follow(watcher, (*writer)->growing());
     return std::make_unique<CheckedSink>(std::move(*writer), work->ask.input, work->sealing);
   };
 }
@@ -285,7 +298,7 @@ void Computations::start_over(const std::shared_ptr<Work>& work) {
     finish(waiting, result);
   };
   // Under a job of its own: the key is another, and others may ask for it already.
-  work->successor = this->ask(std::move(*ask), base::next_id(clock_.wall()), std::move(asker));
+  work->successor = this->ask(std::move(*ask), pool::to_job_id(pool::next_job_number()), std::move(asker));
   static_cast<Place&>(*work->successor).work->restarts = work->restarts + 1;
 }
 
@@ -293,7 +306,8 @@ void Computations::finish(const std::shared_ptr<Work>& work, Result<Object> resu
   work->over = true;
   // First, since whom the flight's end tells may ask for the same again. The object was visible in the cache before.
   works_.erase(work->flight_key);
-  work->flight->complete(std::move(result));
+  work->flight->complete(result);
+  for (const auto& watcher : std::exchange(work->watchers, {})) watcher->ended(result);
 }
 
 void Computations::told(const std::string& job_id, const std::function<void(Work&)>& change) {

@@ -72,7 +72,7 @@ class Computations {
   class Seat {
    public:
     virtual ~Seat() = default;
-    /// The flight's key: others may join() it while it lasts.
+    /// The flight's key: others may watch() it while it lasts.
     [[nodiscard]] virtual const std::string& flight() const = 0;
     /// Whether this asker's request started the computation.
     [[nodiscard]] virtual bool leads() const = 0;
@@ -80,19 +80,20 @@ class Computations {
 
   /// Joins the computation of the ask's result, or starts it as job `job_id`. Callbacks come later, never from within.
   [[nodiscard]] std::shared_ptr<Seat> ask(Ask ask, std::string job_id, Asker asker);
-  /// Joins a computation under way; empty if there is none.
-  [[nodiscard]] std::shared_ptr<Seat> join(const std::string& flight, Asker asker);
+  /// Tells of a computation under way without a seat in it: who watches does not keep it going. False if there is none.
+  bool watch(const std::string& flight, Asker asker);
 
  private:
   struct Work;
   struct Place;
 
-  std::shared_ptr<Seat> sit(const std::string& flight, Asker asker, std::optional<Ask> ask, std::string job_id);
   void look_up(const std::shared_ptr<Work>& work);
   void start(const std::shared_ptr<Work>& work);
   void ended(const std::shared_ptr<Work>& work, JobEnd end);
   void start_over(const std::shared_ptr<Work>& work);
   void finish(const std::shared_ptr<Work>& work, Result<Object> result);
+  void abandoned(const std::shared_ptr<Work>& work);
+  void follow(const std::shared_ptr<Place>& place, const std::shared_ptr<Growing>& growing) const;
   [[nodiscard]] SinkFactory sinks(const std::shared_ptr<Work>& work);
   void told(const std::string& job_id, const std::function<void(Work&)>& change);
 

@@ -52,7 +52,7 @@ class Engine::Impl {
         cache(std::move(parts.cache)),
         monitor(config.monitor),
         pool(std::move(parts.pool)),
-        requests(std::move(parts.operations), std::move(parts.inputs), *cache, clock),
+        requests(std::move(parts.operations), std::move(parts.inputs), *cache),
         computations(*cache, *pool, clock, [this](const JobRequest& request) { return requests.prepare(request); }),
         jobs(hold_options(), requests, computations, *cache, pool->executor(), clock) {
     engine::add_sources(monitor, *cache, *pool);

@@ -4,8 +4,8 @@
 #include <boost/asio/post.hpp>
 
 #include "base/assert.hpp"
-#include "base/id.hpp"
 #include "cache/tiered_cache.hpp"
+#include "pool/job_id.hpp"
 
 namespace hotwell::engine {
 namespace {
@@ -68,7 +68,7 @@ void Jobs::submit(JobRequest request, Accepted accepted) {
     auto known = table_.find_idempotent(ask.request);
     if (!known) return accepted(std::unexpected(known.error()));
     if (*known) return accepted(std::move(**known));
-    const std::string id = base::next_id(clock_.wall());
+    const std::string id = pool::to_job_id(pool::next_job_number());
     JobRecord record{.id = id, .operation = ask.operation->name};
     record.input = input_text(ask.request.input);
     record.params = ask.request.params;
@@ -136,8 +136,8 @@ void Jobs::result(std::string_view id, Requests::Done done) {
     if (!is_final(record->state)) {
       const auto seat = seats_.find(id);
       HOTWELL_ASSERT(seat != seats_.end());
-      const bool joined = follow_bytes(seat->second->flight(), std::move(done), computations_);
-      HOTWELL_ASSERT(joined);
+      const bool watched = watch_bytes(seat->second->flight(), std::move(done), computations_);
+      HOTWELL_ASSERT(watched);
       return;
     }
     if (record->state != JobState::completed) return done(std::unexpected(*record->error));

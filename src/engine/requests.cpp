@@ -4,7 +4,7 @@
 #include <fmt/ranges.h>
 #include <boost/asio/post.hpp>
 
-#include "base/id.hpp"
+#include "pool/job_id.hpp"
 
 namespace hotwell::engine {
 namespace {
@@ -19,10 +19,10 @@ class ByteAsker : public std::enable_shared_from_this<ByteAsker> {
     stored_ = ask.shared;
     seat_ = computations.ask(std::move(ask), std::move(job_id), asker());
   }
-  bool join(const std::string& flight, Computations& computations) {
-    seat_ = computations.join(flight, asker());
-    staying_ = seat_ ? shared_from_this() : nullptr;
-    return seat_ != nullptr;
+  bool watch(const std::string& flight, Computations& computations) {
+    if (!computations.watch(flight, asker())) return false;
+    staying_ = shared_from_this();
+    return true;
   }
   void leave() {
     left_ = true;
@@ -52,13 +52,13 @@ class ByteAsker : public std::enable_shared_from_this<ByteAsker> {
     const auto done = std::exchange(done_, nullptr);
     if (!done) return;
     using From = Fetched::From;
-    const From from = progress.found ? From::hit : seat_->leads() ? From::miss : From::collapsed;
+    const From from = progress.found ? From::hit : seat_ && seat_->leads() ? From::miss : From::collapsed;
     done(Fetched{object, from, stored_ && from == From::miss, progress.queued, progress.ran});
   }
 
   Requests::Done done_;
   std::shared_ptr<Computations::Seat> seat_;
-  std::shared_ptr<ByteAsker> staying_;  // keeps itself until the end, where nobody else does
+  std::shared_ptr<ByteAsker> staying_;  // a watcher keeps itself until the end, since nobody else does
   bool stored_ = false;
   bool left_ = false;
 };
@@ -117,14 +117,14 @@ std::shared_ptr<Waiting> Requests::fetch(JobRequest request, Done done, Computat
     return nullptr;
   }
   auto asker = std::make_shared<ByteAsker>(std::move(done));
-  boost::asio::post(engine_thread, [this, asker, &computations, ask = std::move(*ask)]() mutable {
-    asker->ask(std::move(ask), base::next_id(clock_.wall()), computations);
+  boost::asio::post(engine_thread, [asker, &computations, ask = std::move(*ask)]() mutable {
+    asker->ask(std::move(ask), pool::to_job_id(pool::next_job_number()), computations);
   });
   return std::make_shared<Leaving>(std::move(asker), std::move(engine_thread));
 }
 
-bool follow_bytes(const std::string& flight, Requests::Done done, Computations& computations) {
-  return std::make_shared<ByteAsker>(std::move(done))->join(flight, computations);
+bool watch_bytes(const std::string& flight, Requests::Done done, Computations& computations) {
+  return std::make_shared<ByteAsker>(std::move(done))->watch(flight, computations);
 }
 
 }  // namespace hotwell::engine

@@ -18,8 +18,8 @@ using Operations = std::map<std::string, Operation, std::less<>>;
 
 class Requests {
  public:
-  Requests(Operations operations, InputOpener inputs, Cache& cache, const host::Clock& clock)
-      : operations_(std::move(operations)), inputs_(std::move(inputs)), cache_(cache), clock_(clock) {}
+  Requests(Operations operations, InputOpener inputs, Cache& cache)
+      : operations_(std::move(operations)), inputs_(std::move(inputs)), cache_(cache) {}
 
   /// Threads: any. A few system calls. Errors: not_found (operation or input), invalid_argument, outside_root, denied,
   /// io.
@@ -37,11 +37,10 @@ class Requests {
   Operations operations_;
   InputOpener inputs_;
   Cache& cache_;
-  const host::Clock& clock_;
 };
 
-/// Follows a computation under way to its first bytes or its end, whoever else leaves. Engine's thread.
-/// False if there is none.
-bool follow_bytes(const std::string& flight, Requests::Done done, Computations& computations);
+/// Watches a computation under way to its first bytes or its end, without keeping it going. Engine's thread. False if
+/// there is none.
+bool watch_bytes(const std::string& flight, Requests::Done done, Computations& computations);
 
 }  // namespace hotwell::engine

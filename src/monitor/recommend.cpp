@@ -15,11 +15,14 @@ double threshold(double in_percent) { return in_percent / 100; }
 
 void cpu(const Metrics& m, const MonitorOptions& options, Recommendations& to) {
   if (m.system.cpu <= threshold(options.thresholds.cpu)) return;
-  to.push_back(
-      {"cpu", m.system.cpu >= 0.95 ? Severity::critical : Severity::warning,
-       fmt::format("CPU is at {} of {} processors (threshold {}%) with {} of {} workers busy: lower "
-                   "pool.max_workers or give the service more processors",
-                   percent(m.system.cpu), m.system.cpu_count, options.thresholds.cpu, m.workers.busy, m.workers.max)});
+  // Fewer workers help only where it is the workers that use it.
+  const std::string_view remedy = m.workers.busy > 0
+                                      ? "lower pool.max_workers or give the service more processors"
+                                      : "it is not jobs that use it: look at what else runs on this machine";
+  to.push_back({"cpu", m.system.cpu >= 0.95 ? Severity::critical : Severity::warning,
+                fmt::format("CPU is at {} of {} processors (threshold {}%) with {} of {} workers busy: {}",
+                            percent(m.system.cpu), m.system.cpu_count, options.thresholds.cpu, m.workers.busy,
+                            m.workers.max, remedy)});
 }
 
 void memory(const Metrics& m, const MonitorOptions& options, Recommendations& to) {

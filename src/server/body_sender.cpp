@@ -48,13 +48,22 @@ BodySender::Step BodySender::step(int socket) {
   if (!source_) return Step::done;
   if (offset_ == chunk_.size()) {
     if (ended_) return Step::done;
-    if (const auto next = next_chunk(); next != Step::yielded) return next;
+    return next_chunk();  // sent by the next step
   }
   const auto sent = ::send(socket, chunk_.data() + offset_, chunk_.size() - offset_, MSG_NOSIGNAL | MSG_DONTWAIT);
   if (sent < 0) return errno == EAGAIN || errno == EINTR ? Step::blocked : Step::broken;
   offset_ += static_cast<std::uint64_t>(sent);
   sent_ += static_cast<std::uint64_t>(sent);
   return ended_ && offset_ == chunk_.size() ? Step::done : Step::yielded;
+}
+
+bool BodySender::is_ending() const {
+  if (source_) return ended_;
+  const auto next = parts_.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(index_, 1) - 1);
+  if (std::all_of(next, parts_.end(), in_memory)) return true;
+  const auto* file = next + 1 == parts_.end() && index_ > 0 ? std::get_if<FilePart>(&*next) : nullptr;
+  if (file == nullptr || (file->content_begins && verified_ <= offset_)) return false;
+  return file->length - offset_ <= max_step;
 }
 
 BodySender::Step BodySender::send_memory(int socket) {

@@ -33,6 +33,8 @@ class BodySender {
   void start(std::string head, Answer answer, Send what);
   Step step(int socket);
 
+  /// The next step may send the last byte: what is to be true before the client sees the end has to be done now.
+  [[nodiscard]] bool is_ending() const;
   [[nodiscard]] std::uint64_t sent() const { return sent_; }
   /// Null where the answer's length is known.
   [[nodiscard]] const std::shared_ptr<ChunkSource>& source() const { return source_; }

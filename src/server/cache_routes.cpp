@@ -18,7 +18,7 @@ constexpr std::string_view metadata_prefix = "x-hotwell-meta-";
 
 Error absent(std::string_view key) { return {Code::not_found, fmt::format("there is no object \"{}\"", key)}; }
 
-std::string read_timing(const Exchange& exchange) { return timing("read", Loop::Clock::now() - exchange.began()); }
+std::string read_timing(const Exchange& exchange) { return timing("read", exchange.elapsed()); }
 
 void deliver_hit(Exchange& exchange, Object object) {
   auto status = fmt::format("hotwell; hit; detail={}", to_string(object.level));

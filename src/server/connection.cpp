@@ -213,6 +213,7 @@ void Connection::send_answer(Answer answer) {
   if (!parser_.complete()) closing_ = unread_ = true;
   status_ = answer.status;
   job_end_ = answer.job_end;
+  counted_ = false;
   const bool head_only = exchange_ && exchange_->is_head();
   auto head = head_of(answer);
   sender_.start(std::move(head), std::move(answer), head_only ? BodySender::Send::head_only : BodySender::Send::all);
@@ -244,6 +245,8 @@ std::string Connection::head_of(const Answer& answer) const {
 bool Connection::send() {
   const auto sent_before = sender_.sent();
   for (;;) {
+    // Who has seen the end of an answer finds it in the metrics.
+    if (sender_.is_ending()) count(Ending::whole);
     const auto step = sender_.step(socket_.native_handle());
     switch (step) {
       case BodySender::Step::done: return next();
@@ -256,7 +259,8 @@ bool Connection::send() {
       case BodySender::Step::starved: follow(); return false;
       case BodySender::Step::unverified: verify(); return false;
       case BodySender::Step::broken:
-        count(true);
+        count(Ending::cut_off);
+        log_access();
         close();
         return false;
     }
@@ -264,7 +268,8 @@ bool Connection::send() {
 }
 
 bool Connection::next() {
-  count(false);
+  count(Ending::whole);
+  log_access();
   exchange_.reset();
   if (closing_) {
     error_code ignored;
@@ -293,22 +298,25 @@ bool Connection::linger() {
   return false;
 }
 
-void Connection::count(bool cut_off) {
-  if (!exchange_) return;
-  const auto taken = Clock::now() - exchange_->began();
-  if (base::log().should_log(spdlog::level::debug))
-    base::log().debug("{} {} {} {} bytes {}", parser_.request().method_text(), parser_.request().target(), status_,
-                      sender_.sent(), to_string(std::chrono::duration_cast<Duration>(taken)));
+void Connection::count(Ending ending) {
+  if (!exchange_ || counted_) return;
+  const auto failure = sender_.source() ? sender_.source()->failure() : std::nullopt;
+  if (ending == Ending::cut_off && !failure) return;  // the client went away: nobody's failure
+  counted_ = true;
   const auto* route = exchange_->route;
   if (route == nullptr || route->counted == Route::Counted::no) return;
-  const auto failure = sender_.source() ? sender_.source()->failure() : std::nullopt;
-  if (cut_off && !failure) return;  // the client went away: nobody's failure
   const bool failed =
       status_ >= 500 || (job_end_ && counts_as_failure(*job_end_)) || (failure && counts_as_failure(failure->code));
   const auto outcome = failed           ? RequestOutcome::failed
                        : status_ >= 400 ? RequestOutcome::client_error
                                         : RequestOutcome::ok;
-  site_.engine().monitor().track_request(std::chrono::duration_cast<Duration>(taken), outcome, route->endpoint);
+  site_.engine().monitor().track_request(exchange_->elapsed(), outcome, route->endpoint);
+}
+
+void Connection::log_access() const {
+  if (!exchange_ || !base::log().should_log(spdlog::level::debug)) return;
+  base::log().debug("{} {} {} {} bytes {}", parser_.request().method_text(), parser_.request().target(), status_,
+                    sender_.sent(), to_string(exchange_->elapsed()));
 }
 
 void Connection::read_more(std::size_t size) {
@@ -361,7 +369,7 @@ void Connection::verify() {
          if (!checked) {
            base::log().error("an answer was cut off: {}", to_string(checked.error()));
            status_ = 500;
-           count(false);
+           count(Ending::whole);
            return close();
          }
          sender_.verified();

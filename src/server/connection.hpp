@@ -54,7 +54,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void send_answer(Answer answer);
   /// After the answer's last byte: the next request, or the end.
   bool next();
-  void count(bool cut_off);
+  /// Tells the monitor, once.
+  enum class Ending : std::uint8_t { whole, cut_off };
+  void count(Ending ending);
+  void log_access() const;
   void refuse_body(const Error& error);
   [[nodiscard]] std::string head_of(const Answer& answer) const;
 
@@ -86,6 +89,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   bool reading_ = false;  // an asynchronous operation is under way, each at most once
   bool watching_ = false;
   bool waiting_writable_ = false;
+  bool counted_ = false;  // the exchange is in the metrics
   bool closing_ = false;  // after this answer
   bool unread_ = false;   // ... with bytes of its request still to come
 };

@@ -217,9 +217,8 @@ void deliver(Exchange& exchange, Result<Fetched> fetched) {
     if (info(fetched.error().code).retry != Retry::by_caller) answer.job_end = fetched.error().code;
     return exchange.answer(std::move(answer));
   }
-  const auto taken = Loop::Clock::now() - exchange.began();
   const auto timings = fetched->from == Fetched::From::hit
-                           ? timing("read", taken)
+                           ? timing("read", exchange.elapsed())
                            : timing("queue", fetched->queued) + ", " + timing("run", fetched->ran);
   auto status = cache_status_of(*fetched);
   deliver(exchange, {std::move(fetched->object), std::move(status), timings});

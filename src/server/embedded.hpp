@@ -1,4 +1,5 @@
-/// Files that travel inside the binary: the page's sources, turned into bytes by hotwell_embed (cmake/EmbedFiles.cmake).
+/// Files that travel inside the binary: the page's sources, turned into bytes by hotwell_embed
+/// (cmake/EmbedFiles.cmake).
 #pragma once
 
 #include <span>

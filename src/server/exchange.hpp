@@ -51,7 +51,8 @@ class Exchange {
   [[nodiscard]] bool is_head() const { return request().method() == http::verb::head; }
   [[nodiscard]] std::optional<std::uint64_t> content_length() const { return parser_.content_length(); }
   [[nodiscard]] bool has_body() const { return parser_.has_body(); }
-  [[nodiscard]] Loop::Clock::time_point began() const { return began_; }
+  /// Since the head was complete.
+  [[nodiscard]] Duration elapsed() const { return Loop::Clock::now() - began_; }
 
   // What routing found out.
   Target target;

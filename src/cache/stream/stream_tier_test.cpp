@@ -17,7 +17,7 @@ using namespace std::chrono_literals;
 using namespace hotwell::literals;
 namespace fs = std::filesystem;
 
-constexpr WallTime start{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+constexpr WallTime year_begin{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 
 class StreamTierTest : public ::testing::Test {
  protected:
@@ -27,16 +27,17 @@ class StreamTierTest : public ::testing::Test {
     tier_.reset();
     auto opened = StreamTier::open(
         disk_, {.directory = directory_.path(), .limit = limit, .large_over = 1_MiB, .large_limit = large_limit},
-        start);
+        year_begin);
     ASSERT_TRUE(opened) << to_string(opened.error());
     tier_ = std::move(*opened);
   }
   Result<Object> put(std::string key, std::string_view bytes) {
-    return tier_->put({.key = std::move(key), .generation = ++generation_, .created = start, .expires = start + 1h},
-                      Buffer::copy_of(bytes), removed_);
+    return tier_->put(
+        {.key = std::move(key), .generation = ++generation_, .created = year_begin, .expires = year_begin + 1h},
+        Buffer::copy_of(bytes), removed_);
   }
   std::optional<Object> get(std::string_view key, Check check = Check::whole) {
-    auto found = tier_->find(key, start, {.check = check}, removed_);
+    auto found = tier_->find(key, year_begin, {.check = check}, removed_);
     EXPECT_TRUE(found.has_value());
     return found && *found ? std::optional((*found)->object) : std::nullopt;
   }
@@ -65,7 +66,7 @@ TEST_F(StreamTierTest, EverythingIsThereAfterReopening) {
   ASSERT_TRUE(put("small", "bytes"));
   ASSERT_TRUE(put("large", std::string(3 << 20, 'x')));
   ASSERT_TRUE(put("small", "newer"));
-  ASSERT_TRUE(tier_->touch("large", start, start + 9h).value());
+  ASSERT_TRUE(tier_->touch("large", year_begin, year_begin + 9h).value());
   const auto size = tier_->stats().size;
   reopen();
   EXPECT_EQ(tier_->recovery().objects, 2U);
@@ -75,12 +76,12 @@ TEST_F(StreamTierTest, EverythingIsThereAfterReopening) {
   EXPECT_EQ(get("small")->bytes().text(), "newer");
   const auto large = get("large");
   EXPECT_EQ(large->bytes().text(), std::string(3 << 20, 'x'));
-  EXPECT_EQ(large->expires, start + 9h);
+  EXPECT_EQ(large->expires, year_begin + 9h);
 }
 
 TEST_F(StreamTierTest, ADeletedObjectStaysDeletedAfterReopening) {
   ASSERT_TRUE(put("key", "bytes"));
-  ASSERT_TRUE(tier_->erase("key", start, removed_).value());
+  ASSERT_TRUE(tier_->erase("key", year_begin, removed_).value());
   EXPECT_TRUE(files().empty());
   reopen();
   EXPECT_FALSE(get("key"));
@@ -88,12 +89,13 @@ TEST_F(StreamTierTest, ADeletedObjectStaysDeletedAfterReopening) {
 
 TEST(Regression, KeysWereUsedAsFileNames) {
   test::TempDir outer;
-  auto tier = StreamTier::open(host::system_disk(),
-                               {.directory = outer.path() / "in" / "side", .limit = 1_MiB, .large_over = 1_MiB}, start)
-                  .value();
+  auto tier =
+      StreamTier::open(host::system_disk(),
+                       {.directory = outer.path() / "in" / "side", .limit = 1_MiB, .large_over = 1_MiB}, year_begin)
+          .value();
   Removals removed;
   const std::string key = "../../escaped";
-  ASSERT_TRUE(tier->put({.key = key, .generation = 1, .created = start, .expires = start + 1h},
+  ASSERT_TRUE(tier->put({.key = key, .generation = 1, .created = year_begin, .expires = year_begin + 1h},
                         Buffer::copy_of("bytes"), removed));
   EXPECT_FALSE(fs::exists(outer.path() / "escaped"));
   for (const auto& entry : fs::recursive_directory_iterator(outer.path() / "in" / "side"))
@@ -136,7 +138,7 @@ TEST_F(StreamTierTest, AnotherProgramMayWriteThroughTheDescriptor) {
   ASSERT_EQ(::pwrite((*draft)->file()->get(), bytes.data(), bytes.size(), 0), static_cast<ssize_t>(bytes.size()));
   ASSERT_TRUE((*draft)->advance(chunk_size + 5, removed_));
   ASSERT_TRUE((*draft)->finish(bytes.size() - 10, removed_));
-  ASSERT_TRUE(tier_->commit(**draft, {.key = "key", .generation = 1, .expires = start + 1h}, removed_));
+  ASSERT_TRUE(tier_->commit(**draft, {.key = "key", .generation = 1, .expires = year_begin + 1h}, removed_));
   draft->reset();
   reopen();
   EXPECT_EQ(get("key")->bytes().text(), bytes.substr(10));
@@ -249,12 +251,12 @@ TEST_F(StreamTierTest, WhatALevelAboveUsesOutlastsItsPlaceInTheOrder) {
                             .large_over = 1_MiB,
                             .large_limit = {},
                             .used_above = [](std::string_view key) { return key == "hot"; }},
-                           start)
+                           year_begin)
               .value();
   ASSERT_TRUE(put("hot", std::string(100000, 'h')));
   for (int i = 0; i < 50; ++i) ASSERT_TRUE(put(std::to_string(i), std::string(100000, 'x')));
-  EXPECT_TRUE(tier_->generation("hot", start));
-  EXPECT_FALSE(tier_->generation("0", start));
+  EXPECT_TRUE(tier_->generation("hot", year_begin));
+  EXPECT_FALSE(tier_->generation("0", year_begin));
 }
 
 TEST_F(StreamTierTest, AFullDiskMakesOlderObjectsGo) {
@@ -290,11 +292,11 @@ TEST_F(StreamTierTest, AnErrorWhileAKeyIsReplacedKeepsTheOldValue) {
 TEST_F(StreamTierTest, HitsAreCountedForAnEntryAndFadeWithTime) {
   ASSERT_TRUE(put("key", "bytes"));
   const auto hits_at = [&](WallTime now) { return (*tier_->find("key", now, {}, removed_))->hits; };
-  ASSERT_TRUE(tier_->touch("key", start, start + 100h).value());
-  for (unsigned i = 1; i <= 8; ++i) EXPECT_EQ(hits_at(start), i);
-  EXPECT_EQ(hits_at(start + 2h), 3U);
+  ASSERT_TRUE(tier_->touch("key", year_begin, year_begin + 100h).value());
+  for (unsigned i = 1; i <= 8; ++i) EXPECT_EQ(hits_at(year_begin), i);
+  EXPECT_EQ(hits_at(year_begin + 2h), 3U);
   tier_->forget_hits("key");
-  EXPECT_EQ(hits_at(start + 2h), 1U);
+  EXPECT_EQ(hits_at(year_begin + 2h), 1U);
 }
 
 }  // namespace

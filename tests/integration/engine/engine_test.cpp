@@ -195,6 +195,24 @@ TEST_F(EngineTest, ACancelledJobLeavesTheOthersTheirResult) {
   EXPECT_EQ(runs(), 1U);
 }
 
+TEST_F(EngineTest, WhoReadsAJobsResultDoesNotKeepItFromBeingCancelled) {
+  add("grows", "echo start; cat " + gate());
+  open();
+  close_gate();
+  std::promise<std::string> accepted;
+  engine_->submit(request("grows"), [&](Result<JobRecord> record) { accepted.set_value(record->id); });
+  const std::string id = accepted.get_future().get();
+  std::promise<Result<Fetched>> reading;
+  engine_->result(id, [&](Result<Fetched> fetched) { reading.set_value(std::move(fetched)); });
+  const auto fetched = reading.get_future().get();
+  ASSERT_TRUE(fetched) << to_string(fetched.error());
+  std::promise<void> stopped;
+  const auto listening = engine_->pool().on<JobCancelled>([&](const JobCancelled&) { stopped.set_value(); });
+  EXPECT_EQ(engine_->cancel(id)->state, JobState::cancelled);
+  ASSERT_EQ(stopped.get_future().wait_for(hang_limit), std::future_status::ready);
+  EXPECT_FALSE(cache::read_all(fetched->object.body)) << "its reader is cut off, not told that this was all";
+}
+
 TEST_F(EngineTest, APermanentFailureEndsAtOnceAndIsNotRemembered) {
   open();
   const auto record = engine_->run(request("fails"));
