@@ -246,7 +246,10 @@ Outcome<void> demonstrate(const DemoOptions& options) {
   std::printf("hotwell serve is listening on %s (log: %s)\n", daemon->url().c_str(), (out / "hotwell.log").c_str());
 
   // A result of a file that changed a moment ago is served but not kept: it could change again unseen.
-  if (options.media.empty()) std::this_thread::sleep_for(std::chrono::milliseconds(150));
+  std::error_code unknown;
+  const auto settled = fs::last_write_time(clip, unknown) + std::chrono::milliseconds(150);
+  if (!unknown && settled > fs::file_time_type::clock::now())
+    std::this_thread::sleep_for(settled - fs::file_time_type::clock::now());
 
   Client client(*server, "");
   Table table({{"what"},
