@@ -117,14 +117,15 @@ Finding safe_opening() {
 
 Finding landlock() {
   const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  if (version > 0) return {"landlock", ok, fmt::format("ABI {}", version), "workers get no file system"};
-  return {"landlock", limited, std::strerror(errno), "workers are confined without it"};
+  if (version > 0) return {"landlock", ok, fmt::format("ABI {}", version), "not used by this version"};
+  return {"landlock", limited, std::strerror(errno), "not used by this version"};
 }
 
 Finding system_call_filter() {
   const std::uint32_t action = SECCOMP_RET_KILL_PROCESS;
-  if (::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0) return {"seccomp", ok, "available"};
-  return {"seccomp", limited, std::strerror(errno), "workers' system calls are not filtered"};
+  if (::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
+    return {"seccomp", ok, "available", "not used by this version"};
+  return {"seccomp", limited, std::strerror(errno), "not used by this version"};
 }
 
 Finding ring() {

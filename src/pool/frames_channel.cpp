@@ -196,8 +196,9 @@ void FramesChannel::exited(const Spawner::Exit& exit) {
   if (!*alive) return;
   auto gone = describe_end(id_, spec_, exit);
   if (broken_ && gone.charged)
-    gone.reason = sink_error_ ? *sink_error_
-                              : Error{Code::crashed, fmt::format("worker \"{}\" was killed because {}", spec_.name, why_broken_)};
+    gone.reason =
+        sink_error_ ? *sink_error_
+                    : Error{Code::crashed, fmt::format("worker \"{}\" was killed because {}", spec_.name, why_broken_)};
   listener_.worker_gone(std::move(gone));
 }
 

@@ -29,7 +29,8 @@ struct MemoryMaker {
 
 struct StreamMaker {
   static std::unique_ptr<Tier> make(const std::filesystem::path& directory) {
-    return StreamTier::open(host::system_disk(), {.directory = directory, .limit = limit, .large_over = 256_KiB}, origin)
+    return StreamTier::open(host::system_disk(), {.directory = directory, .limit = limit, .large_over = 256_KiB},
+                            origin)
         .value();
   }
 };
