@@ -11,16 +11,17 @@
 #include "pool/job_id.hpp"
 
 namespace hotwell::engine {
-namespace {
-
-/// How often a computation starts over because its input changed under it.
-constexpr unsigned max_restarts = 3;
 
 /// What the sealing of an attempt leaves for the engine's thread, which reads it after the attempt ended.
 struct Sealing {
   std::optional<Object> object;
   bool input_changed = false;
 };
+
+namespace {
+
+/// How often a computation starts over because its input changed under it.
+constexpr unsigned max_restarts = 3;
 
 /// The sink of one attempt: the cache's, but sealed only if the input did not change while it was read.
 class CheckedSink final : public Sink {
@@ -61,6 +62,8 @@ struct Computations::Work {
   Progress progress;
   bool accepted = false;
   bool over = false;
+  host::MonoTime submitted{};
+  host::MonoTime started{};                      ///< the current attempt
   std::vector<std::weak_ptr<Place>> places;      ///< of those who sit in the flight
   std::vector<std::shared_ptr<Place>> watchers;  ///< of those who do not
   Object attempt;                                ///< the current attempt's, growing
@@ -96,9 +99,11 @@ struct Computations::Place final : Seat, std::enable_shared_from_this<Place> {
   void changed() {
     if (!done && asker.changed) asker.changed(work->progress);
   }
-  void grows(const std::shared_ptr<Growing>& growing) {
+  void grows(const std::shared_ptr<Growing>& growing, host::MonoTime now) {
     if (done || !asker.growing || growing->watermark() == 0 || growing->state() == Growing::State::abandoned) return;
-    if (work->attempt.generation == growing->generation()) asker.growing(work->attempt, work->progress);
+    if (work->attempt.generation != growing->generation()) return;
+    work->progress.ran = now - work->started;  // so far
+    asker.growing(work->attempt, work->progress);
   }
   void ended(const Result<Object>& result) {
     if (std::exchange(done, true)) return;
@@ -120,7 +125,10 @@ Computations::Computations(Cache& cache, WorkerPool& pool, const host::Clock& cl
       work.progress.state = JobState::running;
       work.progress.attempts = event.attempt;
       work.progress.fraction = 0;
-      if (!work.progress.started_at) work.progress.started_at = clock_.wall();
+      work.started = clock_.now();
+      if (work.progress.started_at) return;
+      work.progress.started_at = clock_.wall();
+      work.progress.queued = work.started - work.submitted;
     });
   }));
   subscriptions_.push_back(pool.on<JobProgress>([this](const JobProgress& event) {
@@ -199,9 +207,9 @@ bool Computations::watch(const std::string& flight, Asker asker) {
 
 /// Tells the place on the engine's thread, once the first bytes of an attempt are final.
 void Computations::follow(const std::shared_ptr<Place>& place, const std::shared_ptr<Growing>& growing) const {
-  growing->on_change(0, [weak = std::weak_ptr(place), thread = engine_thread_, growing] {
-    boost::asio::post(thread, [weak, growing] {
-      if (const auto told = weak.lock()) told->grows(growing);
+  growing->on_change(0, [weak = std::weak_ptr(place), thread = engine_thread_, &clock = clock_, growing] {
+    boost::asio::post(thread, [weak, &clock, growing] {
+      if (const auto told = weak.lock()) told->grows(growing, clock.now());
     });
   });
 }
@@ -243,6 +251,7 @@ void Computations::start(const std::shared_ptr<Work>& work) {
   options.sink = sinks(work);
   options.id = work->progress.job_id;
   jobs_[options.id] = work;
+  work->submitted = clock_.now();
   pool_.start(std::move(job), std::move(options), [this, work](JobEnd end) { ended(work, std::move(end)); });
 }
 

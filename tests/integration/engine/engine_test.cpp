@@ -143,6 +143,7 @@ TEST_F(EngineTest, AThousandAskersOfOneAbsentResultCauseOneJob) {
     ASSERT_TRUE(one) << to_string(one.error());
     ASSERT_EQ(text_of(one->object), "SOME NOTES\n");
     if (one->from == Fetched::From::miss) ++missed;
+    EXPECT_GT(one->ran, Duration::zero()) << "told when its first bytes were final";
   }
   EXPECT_EQ(missed, 1) << "one asker led, the others were collapsed into its job";
   EXPECT_EQ(runs(), 1U);
