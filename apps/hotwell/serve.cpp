@@ -8,6 +8,7 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include <hotwell/engine.hpp>
@@ -57,6 +58,15 @@ class Signals {
   sigset_t set_{};
 };
 
+// Each connection and each open object is a descriptor, and the usual soft limit of 1024 is soon used up. Raised after
+// the spawner was started: worker programs keep the limit they expect.
+void allow_many_descriptors() {
+  rlimit limit{};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur >= limit.rlim_max) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 // A bad file changes nothing; what cannot change while running is named in one warning.
 void reload_settings(const Settings& settings, Config& in_force, Knobs& knobs) {
   auto next = load_settings(settings);
@@ -82,6 +92,7 @@ Outcome<void> serve(const Settings& settings) {
 
   auto engine = Engine::open(*config);
   if (!engine) return end(engine.error());
+  allow_many_descriptors();
   auto server = server::Server::start(**engine);
   if (!server) return end(server.error());
   const std::string url = "http://" + (*server)->address();
