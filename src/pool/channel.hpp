@@ -55,6 +55,8 @@ class Channel {
   virtual void ask_to_stop() = 0;
   /// No more jobs: leave.
   virtual void retire() = 0;
+  /// It was asked to stop and did not: the signal that programs end on, where there is one.
+  virtual void terminate() {}
   virtual void kill() = 0;
   /// The last of what the worker wrote to standard error since its job began.
   [[nodiscard]] virtual std::string stderr_tail() = 0;

@@ -17,158 +17,11 @@
 #include <set>
 #include <string>
 #include <unordered_map>
-#include <variant>
 #include <vector>
 
-#include <hotwell/event.hpp>
-#include <hotwell/result.hpp>
-
-#include "host/clock.hpp"
-#include "pool/queue.hpp"
+#include "pool/plan_events.hpp"
 
 namespace hotwell::pool {
-
-using host::MonoTime;
-using WorkerId = std::uint32_t;
-
-/// How a type's workers live.
-enum class Style : std::uint8_t {
-  warm,     ///< a process that says when it is ready and then does job after job
-  per_job,  ///< a process that is started with its job and ends with it
-  thread,   ///< a thread of this process: ready at once, asked to stop, never killed
-};
-
-struct TypeRules {
-  std::string name;
-  Style style = Style::warm;
-  unsigned min = 0;
-  std::optional<unsigned> max;  ///< none: the global maximum
-  unsigned max_crashes = 3;
-};
-
-struct Rules {
-  std::vector<TypeRules> types;
-  unsigned max_workers = 8;
-  bool reuse_workers = true;
-  std::array<unsigned, priority_count> weights{8, 3, 1};
-  std::size_t queue_limit = 10'000;
-  Duration kill_grace = std::chrono::milliseconds{500};
-  Duration idle_after = std::chrono::minutes{1};    ///< an idle worker beyond the minimum is retired after this
-  Duration start_limit = std::chrono::seconds{30};  ///< a warm worker has to be ready within this
-};
-
-struct PlannedJob {
-  JobNumber number = 0;
-  TypeIndex type = 0;
-  std::string operation;
-  Priority priority = Priority::normal;
-  unsigned retries = 0;
-  Duration timeout = Duration::max();
-  Duration backoff = std::chrono::seconds{1};
-  std::optional<MonoTime> deadline;
-  std::uint64_t affinity = 0;  ///< a digest of the input's identity; 0: none
-};
-
-// ---- what happened ----
-struct Submit {
-  PlannedJob job;
-};
-struct CancelJob {
-  JobNumber job;
-};
-struct RaiseJob {
-  JobNumber job;
-  Priority priority;
-};
-struct WorkerReady {
-  WorkerId worker;
-};
-/// The worker is done with its attempt, whose outcome is still being settled (its sink is sealed or abandoned).
-struct WorkerReleased {
-  WorkerId worker;
-  JobNumber job;
-  std::uint32_t attempt;
-};
-/// Frees the worker too, if it has not been released before.
-struct AttemptEnded {
-  JobNumber job;
-  std::uint32_t attempt;
-  std::optional<Error> error;
-};
-/// Nothing of the worker is left. An attempt that it still had ends with `reason`.
-struct WorkerGone {
-  WorkerId worker;
-  Error reason;
-  bool charged = true;        ///< false: the spawner's end took it along
-  bool cannot_start = false;  ///< there is no such program, and trying again will not help
-};
-struct SpawnerState {
-  bool up;
-};
-struct DrainRequest {
-  Duration limit;
-};
-struct SetLimits {
-  unsigned min_workers;
-  unsigned max_workers;
-  std::size_t queue_limit;
-};
-struct Tick {};
-using Event = std::variant<Submit, CancelJob, RaiseJob, WorkerReady, WorkerReleased, AttemptEnded, WorkerGone,
-                           SpawnerState, DrainRequest, SetLimits, Tick>;
-
-// ---- what to do ----
-struct Accept {
-  JobNumber job;
-};
-struct SpawnWorker {
-  WorkerId worker;
-  TypeIndex type;
-};
-struct Assign {
-  WorkerId worker;
-  JobNumber job;
-  std::uint32_t attempt;
-  Duration time_left;
-};
-struct AskToStop {
-  WorkerId worker;
-  JobNumber job;
-};
-struct KillWorker {
-  WorkerId worker;
-};
-struct RetireWorker {
-  WorkerId worker;
-};
-struct AnnounceRetry {
-  JobNumber job;
-  Error error;
-  Duration delay;
-};
-struct End {
-  JobNumber job;
-  std::optional<Error> error;
-  bool dead = false;
-  bool refused = false;  ///< never accepted
-  unsigned attempts = 0;
-  Duration queued{};
-  Duration ran{};
-};
-struct Drained {
-  bool killed;
-};
-using Action =
-    std::variant<Accept, SpawnWorker, Assign, AskToStop, KillWorker, RetireWorker, AnnounceRetry, End, Drained>;
-using Actions = std::vector<Action>;
-
-/// Exact at every moment; what WorkerPool::stats() shows.
-struct Figures {
-  std::uint64_t max_workers = 0, min_workers = 0, idle = 0, busy = 0, workers = 0;
-  std::array<std::uint64_t, priority_count> pending{};
-  std::uint64_t accepted = 0, completed = 0, failed = 0, cancelled = 0, retried = 0, reuses = 0;
-  Duration executed{};  ///< sum over the completed jobs' last attempts
-};
 
 class Plan {
  public:
@@ -225,6 +78,9 @@ class Plan {
   void on(const CancelJob& event);
   void on(const RaiseJob& event);
   void on(const WorkerReady& event);
+  void on(const AttemptStarted&) {}
+  void on(const AttemptAlive&) {}
+  void on(const WorkerMemory&) {}
   void on(const WorkerReleased& event);
   void on(AttemptEnded&& event);
   void on(WorkerGone&& event);

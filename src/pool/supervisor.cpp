@@ -424,6 +424,10 @@ void Supervisor::apply(AskToStop& action) {
   if (const auto hand = hands_.find(action.worker); hand != hands_.end()) hand->second.channel->ask_to_stop();
 }
 
+void Supervisor::apply(TerminateWorker& action) {
+  if (const auto hand = hands_.find(action.worker); hand != hands_.end()) hand->second.channel->terminate();
+}
+
 void Supervisor::apply(KillWorker& action) {
   if (const auto hand = hands_.find(action.worker); hand != hands_.end()) hand->second.channel->kill();
 }

@@ -86,6 +86,7 @@ class Supervisor final : private Channel::Listener {
   void apply(SpawnWorker& action);
   void apply(Assign& action);
   void apply(AskToStop& action);
+  void apply(TerminateWorker& action);
   void apply(KillWorker& action);
   void apply(RetireWorker& action);
   void apply(AnnounceRetry& action);

@@ -226,6 +226,7 @@ class Processes {
                     Item{pool::AttemptEnded{action.job, worker.attempt, Error{Code::cancelled, "asked"}}, action.worker,
                          worker.attempt, action.job});
   }
+  void apply(const pool::TerminateWorker&) {}
   void apply(const pool::KillWorker& action) {
     require(rules_.types[workers_.at(action.worker).type].style != pool::Style::thread, "a thread is killed");
     gone_soon(action.worker, up_to(std::chrono::milliseconds{20}));
