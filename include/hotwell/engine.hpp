@@ -55,13 +55,6 @@ struct JobRequest {
   std::string idempotency_key{};
 };
 
-enum class JobState : std::uint8_t { queued, running, retrying, completed, failed, cancelled, dead };
-[[nodiscard]] std::string_view to_string(JobState state) noexcept;
-[[nodiscard]] std::optional<JobState> parse_job_state(std::string_view text) noexcept;
-[[nodiscard]] constexpr bool is_final(JobState state) noexcept {
-  return state != JobState::queued && state != JobState::running && state != JobState::retrying;
-}
-
 /// A job as GET /v1/jobs/{id} shows it.
 struct JobRecord {
   std::string id;

@@ -33,6 +33,22 @@ enum class WorkerKind : std::uint8_t {
   frames,    ///< the frames protocol on a socket with descriptors, kept warm
 };
 
+/// How much a job survives once it was accepted.
+enum class Durability : std::uint8_t {
+  memory,   ///< it ends with the process
+  process,  ///< the kernel has it: it survives the process's death, by kill -9 too
+  power,    ///< the medium has it: it survives the machine's
+};
+[[nodiscard]] std::string_view to_string(Durability durability) noexcept;
+[[nodiscard]] std::optional<Durability> parse_durability(std::string_view text) noexcept;
+
+enum class JobState : std::uint8_t { queued, running, retrying, completed, failed, cancelled, dead };
+[[nodiscard]] std::string_view to_string(JobState state) noexcept;
+[[nodiscard]] std::optional<JobState> parse_job_state(std::string_view text) noexcept;
+[[nodiscard]] constexpr bool is_final(JobState state) noexcept {
+  return state != JobState::queued && state != JobState::running && state != JobState::retrying;
+}
+
 /// One type of worker process.
 struct WorkerSpec {
   WorkerKind kind = WorkerKind::function;
@@ -83,6 +99,14 @@ struct Job {
 /// Makes the sink of one attempt; called on the pool's thread, must not block. Every attempt gets a new one.
 using SinkFactory = std::function<Result<std::unique_ptr<Sink>>(unsigned attempt)>;
 
+/// What lies behind a job that is taken up again after a restart.
+struct JobPast {
+  unsigned attempts = 0;  ///< charged ones
+  unsigned crashes = 0;   ///< of those, ended by a crash
+};
+
+struct JobEnd;
+
 struct JobOptions {
   Priority priority = Priority::normal;
   std::optional<unsigned> retries{};
@@ -92,6 +116,11 @@ struct JobOptions {
   std::stop_token stop{};              ///< requesting stop cancels the job
   SinkFactory sink{};                  ///< empty: the result is kept in memory and handed over in JobResult::body
   std::string id{};                    ///< the job's id, unique for ever; empty: the pool makes one
+  /// Of a job that had been accepted before: it is not refused for a full queue, and goes on with what it has left.
+  std::optional<JobPast> past{};
+  /// Called once on the pool's thread when an accepted job is over and its sink is ended. Its event is published and
+  /// its owner told only when `done` was called, from any thread: a journal commits in between.
+  std::function<void(const JobEnd& end, std::function<void()> done)> settle{};
 };
 
 struct JobResult {

@@ -24,26 +24,6 @@ Input parse_input(std::string_view text) {
   return InputPath{std::string(text)};
 }
 
-std::string_view to_string(JobState state) noexcept {
-  switch (state) {
-    case JobState::queued: return "queued";
-    case JobState::running: return "running";
-    case JobState::retrying: return "retrying";
-    case JobState::completed: return "completed";
-    case JobState::failed: return "failed";
-    case JobState::cancelled: return "cancelled";
-    case JobState::dead: return "dead";
-  }
-  return "failed";
-}
-
-std::optional<JobState> parse_job_state(std::string_view text) noexcept {
-  using enum JobState;
-  for (const auto state : {queued, running, retrying, completed, failed, cancelled, dead})
-    if (text == to_string(state)) return state;
-  return std::nullopt;
-}
-
 class Engine::Impl {
  public:
   Impl(Config started_with, engine::Parts parts)

@@ -10,17 +10,24 @@ namespace {
 constexpr std::string_view digits = "0123456789abcdefghjkmnpqrstvwxyz";
 constexpr std::size_t id_length = 13;
 
+std::atomic<std::uint64_t> last_number{0};
+
 }  // namespace
 
 std::uint64_t next_job_number() {
-  static std::atomic<std::uint64_t> last{0};
   const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now()).time_since_epoch();
   const auto earliest = static_cast<std::uint64_t>(now.count()) << 20;
-  std::uint64_t before = last.load(std::memory_order_relaxed);
+  std::uint64_t before = last_number.load(std::memory_order_relaxed);
   std::uint64_t mine;
   do mine = std::max(before + 1, earliest);
-  while (!last.compare_exchange_weak(before, mine, std::memory_order_relaxed));
+  while (!last_number.compare_exchange_weak(before, mine, std::memory_order_relaxed));
   return mine;
+}
+
+void job_numbers_after(std::uint64_t number) {
+  std::uint64_t before = last_number.load(std::memory_order_relaxed);
+  while (before < number && !last_number.compare_exchange_weak(before, number, std::memory_order_relaxed)) {
+  }
 }
 
 std::string to_job_id(std::uint64_t number) {

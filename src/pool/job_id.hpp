@@ -12,6 +12,9 @@ namespace hotwell::pool {
 /// as long as the clock does not go back. Threads: any.
 [[nodiscard]] std::uint64_t next_job_number();
 
+/// Every number from here on is larger than `last`, wherever the clock stands. Threads: any.
+void job_numbers_after(std::uint64_t last);
+
 /// Crockford's base 32, lower case. Source: https://www.crockford.com/base32.html
 [[nodiscard]] std::string to_job_id(std::uint64_t number);
 [[nodiscard]] std::optional<std::uint64_t> parse_job_id(std::string_view id);

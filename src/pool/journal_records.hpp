@@ -1,0 +1,65 @@
+/// What the journal has of a job. What to run and what came of it are its owner's texts, which the journal keeps and
+/// does not read.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include <hotwell/event.hpp>
+#include <hotwell/pool.hpp>
+#include <hotwell/result.hpp>
+#include <hotwell/units.hpp>
+
+namespace hotwell::pool {
+
+struct JournalAttempt {
+  std::string worker;
+  std::string why;  ///< why that worker
+  WallTime started{};
+  std::optional<WallTime> ended;
+  std::optional<Error> error;  ///< absent for one that succeeded or still runs
+  std::string stderr_tail;
+  bool charged = true;  ///< false: lost to the engine's or the spawner's end, or given back by a drain
+};
+
+struct JournalRecord {
+  std::uint64_t number = 0;  ///< the job's id as a number
+  std::string operation;
+  Priority priority = Priority::normal;
+  Durability durability = Durability::process;
+  JobState state = JobState::queued;  ///< `queued` stands for every state that is not final
+  std::string idempotency_key;
+  std::string request;  ///< the owner's: what to run
+  std::string queue;    ///< the owner's: what it found before it when it was accepted
+  WallTime created{};
+  std::optional<WallTime> started;
+  std::optional<WallTime> finished;
+  unsigned attempts = 0;  ///< charged ones, since it was accepted or resubmitted
+  unsigned crashes = 0;   ///< of those, ended by the worker's crash
+  std::optional<Error> error;
+  std::string stderr_tail;
+  std::string result;  ///< the owner's: what came of it
+};
+
+/// How a job ended.
+struct JournalEnd {
+  std::uint64_t number = 0;
+  JobState state = JobState::completed;
+  std::optional<WallTime> started;
+  WallTime finished{};
+  unsigned attempts = 0;
+  std::optional<Error> error;
+  std::string stderr_tail;
+  std::string result;
+};
+
+struct JournalFilter {
+  std::optional<JobState> state{};
+  std::string operation{};
+  std::optional<std::uint64_t> before{};  ///< only smaller numbers
+  std::size_t limit = 100;
+};
+
+}  // namespace hotwell::pool
