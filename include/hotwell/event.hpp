@@ -89,6 +89,7 @@ struct JobRetrying {
   std::string operation;
   Error error;
   Duration delay;
+  std::string stderr_tail{};  ///< of the attempt that failed, at most 4 KiB
 };
 struct JobCompleted {
   std::string job_id;

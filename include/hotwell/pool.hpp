@@ -143,6 +143,7 @@ struct JobEnd {
   unsigned attempts = 0;
   std::string stderr_tail;  ///< of the last attempt, at most 4 KiB
   bool dead = false;        ///< attempts or max_crashes used up (else a permanent error)
+  bool drained = false;     ///< it ended only because the pool came to rest: it could have run
   Result<JobResult> result;
 };
 

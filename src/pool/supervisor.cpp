@@ -3,6 +3,7 @@
 #include <random>
 
 #include <fmt/format.h>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
 
 #include "base/assert.hpp"
@@ -181,6 +182,7 @@ void Supervisor::submit(Submission submission) {
       .retries = options.retries.value_or(retries_),
       .timeout = options.timeout.value_or(timeout_),
       .backoff = options.backoff.value_or(backoff_)};
+  if (options.past) planned.past = Past{.attempts = options.past->attempts, .crashes = options.past->crashes};
   if (options.deadline) planned.deadline = now + (*options.deadline - host::system_clock().wall());
   if (!submission.job.input_identity.empty()) planned.affinity = base::xxh3_64(submission.job.input_identity);
   const JobNumber number = submission.number;
@@ -437,8 +439,9 @@ void Supervisor::apply(RetireWorker& action) {
 }
 
 void Supervisor::apply(AnnounceRetry& action) {
-  const auto& what = records_.at(action.job).what;
-  publish<JobRetrying>(what.id, what.job.operation, action.error, action.delay);
+  const Record& record = records_.at(action.job);
+  const auto& what = record.what;
+  publish<JobRetrying>(what.id, what.job.operation, action.error, action.delay, record.stderr_tail);
 }
 
 void Supervisor::apply(End& action) {
@@ -449,35 +452,54 @@ void Supervisor::apply(End& action) {
     if (hand.job == action.job) hand.job = 0;  // a function that goes on alone
   const auto& what = record.what;
   if (!what.options.id.empty()) owners_ids_.erase(what.options.id);
-  JobEnd end{.job_id = what.id,
-             .attempts = action.attempts,
-             .stderr_tail = std::move(record.stderr_tail),
-             .dead = action.dead,
-             .result = std::unexpected(Error{})};
+  Ending ending{.operation = what.job.operation,
+                .refused = action.refused,
+                .ran = action.ran,
+                .end = {.job_id = what.id,
+                        .attempts = action.attempts,
+                        .stderr_tail = std::move(record.stderr_tail),
+                        .dead = action.dead,
+                        .drained = action.drained,
+                        .result = std::unexpected(Error{})}};
   if (!action.error) {
     record.result.job_id = what.id;
     record.result.attempts = action.attempts;
     record.result.queued = action.queued;
     record.result.ran = action.ran;
     record.result.worker = std::move(record.worker);
-    publish<JobCompleted>(what.id, what.job.operation, action.ran, Bytes{record.result.size});
-    end.result = std::move(record.result);
+    ending.end.result = std::move(record.result);
   } else {
-    if (!action.refused) {
-      if (action.error->code == Code::cancelled) {
-        publish<JobCancelled>(what.id, what.job.operation);
-      } else if (action.dead) {
-        publish<JobDead>(what.id, what.job.operation, *action.error);
-      } else {
-        publish<JobFailed>(what.id, what.job.operation, *action.error);
-      }
-    }
-    end.result = std::unexpected(std::move(*action.error));
+    ending.end.result = std::unexpected(std::move(*action.error));
   }
+  ending.ended = std::move(record.what.ended);
+  const auto settle = std::move(record.what.options.settle);
   // Whatever the job held (inputs, sinks) is let go before its owner hears of the end.
-  const auto ended = std::move(record.what.ended);
   node = {};
-  ended(std::move(end));
+  if (!settle || action.refused) return finish(std::move(ending));
+  const auto waiting = std::make_shared<Ending>(std::move(ending));
+  settle(waiting->end, [this, waiting, alive = alive_] {
+    boost::asio::dispatch(io_, [this, waiting, alive] {
+      if (*alive) finish(std::move(*waiting));
+    });
+  });
+}
+
+/// The end is known and, where somebody keeps a journal, in it: tells the world, then the owner.
+void Supervisor::finish(Ending ending) {
+  const JobEnd& end = ending.end;
+  if (end.result) {
+    publish<JobCompleted>(end.job_id, ending.operation, ending.ran, Bytes{end.result->size});
+  } else if (!ending.refused) {
+    const Error& error = end.result.error();
+    if (error.code == Code::cancelled) {
+      publish<JobCancelled>(end.job_id, ending.operation);
+    } else if (end.dead) {
+      publish<JobDead>(end.job_id, ending.operation, error);
+    } else {
+      publish<JobFailed>(end.job_id, ending.operation, error);
+    }
+  }
+  ending.ended(std::move(ending.end));
 }
 
 void Supervisor::apply(Drained& action) {

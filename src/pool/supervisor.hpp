@@ -68,6 +68,14 @@ class Supervisor final : private Channel::Listener {
     JobResult result;
     bool stopping = false;
   };
+  /// A job's end on its way to the world.
+  struct Ending {
+    std::string operation;
+    bool refused = false;
+    Duration ran{};
+    JobEnd end;
+    std::function<void(JobEnd)> ended;
+  };
   struct Hand {
     TypeIndex type = 0;
     std::string name;
@@ -92,6 +100,8 @@ class Supervisor final : private Channel::Listener {
   void apply(AnnounceRetry& action);
   void apply(End& action);
   void apply(Drained& action);
+
+  void finish(Ending ending);
 
   [[nodiscard]] std::optional<TypeIndex> type_of(const std::string& operation) const;
   [[nodiscard]] Result<void> check(const Submission& submission) const;
