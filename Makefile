@@ -42,6 +42,7 @@ check:
 	@scripts/bootstrap build test check
 	@tools/step format "checking the format" tools/format --check
 	@tools/step layers "checking the layers" tools/check-layers
+	@tools/step page "checking the page" tools/check-page
 	@tools/configure tidy
 	@tools/step tidy "linting" tools/tidy build/tidy --jobs $(JOBS)
 	@$(MAKE) test

@@ -1,14 +1,13 @@
 # hotwell_embed(TARGET FUNCTION FILES ...) adds to TARGET a generated source that defines
 #   std::span<const hotwell::server::EmbeddedFile> FUNCTION();
 # (src/server/embedded.hpp; FUNCTION is qualified with its namespace, as in hotwell::server::embedded_files) over the
-# bytes of FILES, relative to the source tree. It is generated anew when a file changes. Needs nothing but CMake.
+# bytes of FILES, given by their whole paths. It is generated anew when a file changes. Needs nothing but CMake.
 set(HOTWELL_EMBED_SCRIPT ${CMAKE_CURRENT_LIST_FILE})
 
 function(hotwell_embed target function)
   cmake_parse_arguments(arg "" "" "FILES" ${ARGN})
   string(REGEX REPLACE "^.*::" "" short "${function}")
   set(output ${CMAKE_CURRENT_BINARY_DIR}/${target}_${short}.cpp)
-  list(TRANSFORM arg_FILES PREPEND ${PROJECT_SOURCE_DIR}/)
   add_custom_command(
     OUTPUT ${output}
     COMMAND ${CMAKE_COMMAND} "-DFUNCTION=${function}" "-DFILES=${arg_FILES}" "-DOUTPUT=${output}"

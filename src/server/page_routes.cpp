@@ -10,9 +10,8 @@ namespace {
 
 // Nothing but the page's own files, and nobody may frame it.
 constexpr std::string_view page_policy =
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; font-src "
-    "'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 void serve_file(Exchange& exchange, const EmbeddedFile& file) {
   const bool unchanged = judge({{}, exchange.request().field(http::field::if_none_match), {}}, file.etag,

@@ -1,0 +1,41 @@
+/// One look: healthy or not, why, and what to do.
+import type { AlertState, Metrics, Recommendation, Severity } from "./api";
+import { count, percent, words } from "./format";
+
+export type Level = "good" | "warning" | "bad" | "unknown";
+export interface Verdict { level: Level; title: string; why: string; advice: Recommendation | null }
+
+const names: Record<string, string> = {
+  cpu: "CPU is too high", memory: "Memory is nearly full", errorRate: "Too many requests fail", queueDepth: "The queue is too long",
+};
+export const alertName = (type: string): string => names[type] ?? words(type).replace(/^./, (c) => c.toUpperCase());
+
+/** What the figure behind an alert is now, where the page knows it. */
+function evidence(type: string, metrics: Metrics): string {
+  switch (type) {
+    case "cpu": return `CPU ${percent(metrics.system.cpu)}`;
+    case "memory": return `memory ${percent(metrics.system.memory)}`;
+    case "errorRate": return `${percent(metrics.requests.errorRate)} of requests fail (${count(metrics.requests.failed)} of ${count(metrics.requests.total)})`;
+    case "queueDepth": return `${count(metrics.queue.pending)} jobs wait for ${count(metrics.workers.max)} workers`;
+    default: return "";
+  }
+}
+
+const gravity: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
+
+export function judge(metrics: Metrics, alerts: readonly AlertState[] | null): Verdict {
+  const firing = alerts === null ? metrics.alerts.types
+    : alerts.filter((alert) => alert.status === "firing" && !alert.silenced).map((alert) => alert.type);
+  const advice = [...metrics.recommendations].sort((a, b) => gravity[a.severity] - gravity[b.severity])[0] ?? null;
+  const useful = advice && advice.severity !== "info" ? advice : null;
+  if (firing.length > 0) {
+    const title = firing.length === 1 ? alertName(firing[0]!) : `${firing.length} alerts: ${firing.map((type) => alertName(type)).join("; ")}`;
+    const why = firing.map((type) => evidence(type, metrics)).filter(Boolean).join(" · ");
+    return { level: "bad", title, why, advice: useful };
+  }
+  if (useful) return { level: useful.severity === "critical" ? "bad" : "warning", title: useful.severity === "critical" ? "Act now" : "Working, with advice", why: useful.message, advice: useful };
+  const idle = metrics.requests.total === 0;
+  const why = idle ? "No requests in the window; workers are warm and waiting."
+    : `${count(metrics.requests.total)} requests in the window, ${metrics.requests.failed === 0 ? "none failed" : `${percent(metrics.requests.errorRate)} failed`}. Nothing to do.`;
+  return { level: "good", title: "Healthy", why, advice: null };
+}
