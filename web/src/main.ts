@@ -43,7 +43,7 @@ function navigate(): void {
     show(byId("ranges"), next === "overview");
     if (!first) byId("view").focus({ preventScroll: true });
   }
-  views[next]!.enter?.(detail.join("/"));
+  if (!byId("page").hidden) views[next]!.enter?.(detail.join("/"));
   refreshView();
 }
 
@@ -78,7 +78,10 @@ function accept(metrics: Metrics, workers: Worker[] | null, alerts: AlertState[]
   const verdict = judge(metrics, alerts);
   document.body.classList.remove("stale");
   show(byId("sign-in"), false);
-  show(byId("page"), true);
+  if (byId("page").hidden) {
+    show(byId("page"), true);
+    navigate();  // what the view wanted to do waited for the server's leave
+  }
   showVerdict(verdict.level, verdict.title, verdict.why, verdict.advice);
   setText(byId("facts"), `up ${span(metrics.system.uptime)}`);
   const firing = metrics.alerts.types.length;
@@ -179,7 +182,6 @@ byId("sign-in").addEventListener("submit", (event) => {
       token.value = "";
     }
     await refresh();
-    navigate();
   })();
 });
 byId("sign-out").addEventListener("click", () => void api.signOut().then(refresh, refresh));

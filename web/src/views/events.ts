@@ -15,7 +15,9 @@ export function kindOf(type: string): Kind {
 }
 
 const grave = new Set(["jobFailed", "jobDead", "alert"]);
-const odd = new Set(["jobRetrying", "workerExited"]);
+/** A worker that was let go is nothing odd. */
+const odd = (event: ServerEvent): boolean =>
+  event.type === "jobRetrying" || (event.type === "workerExited" && !/ended|retired|status 0$|idle|recycled/.test(String(event.data["reason"])));
 const figures: Record<string, (value: number) => string> = { size: bytes, duration: time, delay: time, progress: percent };
 
 /** An event's members in one line. */
@@ -70,7 +72,7 @@ export class Events implements View {
     show(this.empty, false);
     const id = event.data["jobId"];
     const job = typeof id === "string" && kind === "jobs" ? h("a", { href: `#/jobs/${encodeURIComponent(id)}` }, words(event.type)) : null;
-    const item = h("li", { "data-level": grave.has(event.type) ? "bad" : odd.has(event.type) ? "warning" : undefined },
+    const item = h("li", { "data-level": grave.has(event.type) ? "bad" : odd(event) ? "warning" : undefined },
       h("time", { datetime: new Date(event.when).toISOString() }, timeOfDay(event.when / 1000)),
       h("span.kind", {}, job ?? words(event.type)), h("span.what", {}, describe(event.data)));
     item.dataset["kind"] = kind;

@@ -187,7 +187,7 @@ export class Jobs implements View {
 
   constructor() {
     this.table = h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Jobs" },
-      h("table", { "aria-label": "Jobs, newest first" }, h("thead", {}, h("tr", {}, ...["Job", "Input", "State", "Progress", "Priority", "Attempts", "Submitted", "Ran"].map((text) => h("th", { scope: "col" }, text)))), this.body));
+      h("table", { "aria-label": "Jobs, newest first" }, h("thead", {}, h("tr", {}, ...["Job", "Input", "State", "Progress", "Priority", "Attempts", "Submitted", "Ran"].map((text, i) => h("th", { scope: "col", class: i >= 5 ? "number" : undefined }, text)))), this.body));
     const list = panel("Jobs", h("div.field.inline", {}, h("label", { for: "job-state" }, "Show"), this.filter), this.empty, this.table);
     this.element = h("div.stack", {}, this.form.element, this.detail.element, list);
   }

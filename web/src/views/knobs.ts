@@ -3,8 +3,14 @@ import * as api from "../api";
 import type { Knob } from "../api";
 import type { ServerEvent, State, View } from "../view";
 import { h, keyed, panel, setAttribute, setText } from "../dom";
+import { bytes, span } from "../format";
 
-const shownValue = (knob: Knob): string => `${knob.value.toLocaleString("en", { maximumFractionDigits: 6 })}${knob.unit ? ` ${knob.unit}` : ""}`;
+function inUnit(value: number, unit: string): string {
+  if (unit === "bytes") return bytes(value);
+  if (unit === "seconds") return value >= 120 ? span(value) : `${value} s`;
+  return `${value.toLocaleString("en", { maximumFractionDigits: 6 })}${unit ? ` ${unit}` : ""}`;
+}
+const shownValue = (knob: Knob): string => inUnit(knob.value, knob.unit);
 
 export class Knobs implements View {
   readonly title = "Knobs";
@@ -56,7 +62,7 @@ export class Knobs implements View {
     const form = h("form", { onsubmit: (event) => { event.preventDefault(); void this.turn(knob.name, Number(value.value), why); } },
       value, why, h("button", { type: "submit" }, "Set"));
     return h("li", {}, h("div", {}, h("label", { for: id }, h("code", {}, knob.name)), h("p", {}, knob.description),
-      h("p.faint", { id: `${id}-range` }, `from ${knob.min.toLocaleString("en")} to ${knob.max.toLocaleString("en")}${knob.unit ? ` ${knob.unit}` : ""}`)),
+      h("p.faint", { id: `${id}-range` }, `from ${inUnit(knob.min, knob.unit)} to ${inUnit(knob.max, knob.unit)}${knob.unit ? `, in ${knob.unit}` : ""}`)),
       h("div", {}, h("b.value"), h("p.by.faint")), form);
   }
 

@@ -66,7 +66,7 @@ class Workers {
 
   update(metrics: Metrics, workers: readonly Worker[] | null): void {
     const { busy, idle, max } = metrics.workers;
-    setText(this.summary, `${busy} busy, ${idle} idle, at most ${max}. Reused ${percent(metrics.performance.reuseRate)}, a job takes ${time(metrics.performance.avgExecutionTime)} on average.`);
+    setText(this.summary, `${busy} busy, ${idle} idle, at most ${max}.${metrics.jobs.completed > 0 ? ` A job takes ${time(metrics.performance.avgExecutionTime)} on average; ${percent(metrics.performance.reuseRate)} found a warm worker.` : ""}`);
     const shown = workers ?? Array.from({ length: busy + idle }, (_, i): Worker =>
       ({ name: `worker ${i + 1}`, type: "", state: i < busy ? "busy" : "idle" }));
     const bars = this.bars;
