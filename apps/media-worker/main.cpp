@@ -32,5 +32,6 @@ int main(int argc, char** argv) {
     print_codecs();
     return 0;
   }
-  return hotwell::worker::serve(hotwell::media::handlers());
+  // Media files are hostile input.
+  return hotwell::worker::serve(hotwell::media::handlers(), {.sandbox = hotwell::worker::Sandbox{}});
 }

@@ -5,11 +5,17 @@
 #include <cstring>
 
 #include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
 
 #include "host/process.hpp"
+#include "host/programs.hpp"
 
 namespace hotwell::pool {
 namespace {
+
+/// What hotwell-lines exits with where there is no such program, as a shell does.
+constexpr int lines_cannot_start = 127;
 
 /// Trying again will not help: the file is missing, not executable, or no program.
 bool is_permanent(int start_error) {
@@ -30,6 +36,19 @@ std::vector<std::string> worker_environment(const std::map<std::string, std::str
   return list;
 }
 
+Result<void> complete_lines(WorkerSpec& spec) {
+  if (spec.kind != WorkerKind::lines) return {};
+  auto helper = host::find_program("hotwell-lines", {}, "HOTWELL_LINES");
+  if (!helper) return std::unexpected(helper.error());
+  spec.argv.insert(spec.argv.begin(), std::move(*helper));
+  return {};
+}
+
+std::vector<wire::ResourceLimit> limits_of(const WorkerSpec& spec) {
+  if (!spec.memory_limit) return {};
+  return {{RLIMIT_DATA, spec.memory_limit->count, spec.memory_limit->count}};
+}
+
 WorkerGone describe_end(WorkerId worker, const WorkerSpec& spec, const Spawner::Exit& exit) {
   WorkerGone gone{.worker = worker, .reason = {}};
   if (exit.lost) {
@@ -40,6 +59,11 @@ WorkerGone describe_end(WorkerId worker, const WorkerSpec& spec, const Spawner::
     gone.reason = {gone.cannot_start ? Code::internal : Code::unavailable,
                    fmt::format("worker \"{}\" cannot be started: {}: {}", spec.name, spec.argv.front(),
                                std::strerror(exit.start_error))};
+  } else if (spec.kind == WorkerKind::lines && WIFEXITED(exit.wait_status) &&
+             WEXITSTATUS(exit.wait_status) == lines_cannot_start) {
+    gone.cannot_start = true;
+    gone.reason = {Code::internal,
+                   fmt::format("worker \"{}\" cannot be started: there is no program {}", spec.name, spec.argv.at(1))};
   } else {
     gone.reason = {Code::crashed, fmt::format("worker \"{}\" {}", spec.name, host::describe_exit(exit.wait_status))};
   }

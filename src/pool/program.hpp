@@ -16,6 +16,13 @@ namespace hotwell::pool {
 /// PATH, LANG, HOME and TMPDIR of this process, and the type's own.
 [[nodiscard]] std::vector<std::string> worker_environment(const std::map<std::string, std::string>& own);
 
+/// A lines worker is a frames worker by a helper that starts its program: puts the helper before the argv of such a
+/// type. Errors: unavailable where the helper is not there.
+[[nodiscard]] Result<void> complete_lines(WorkerSpec& spec);
+
+/// What the spawner sets before a program starts.
+[[nodiscard]] std::vector<wire::ResourceLimit> limits_of(const WorkerSpec& spec);
+
 /// The end of a worker that was not expected to end: crashed, unless there is no such program or the spawner went
 /// first.
 [[nodiscard]] WorkerGone describe_end(WorkerId worker, const WorkerSpec& spec, const Spawner::Exit& exit);

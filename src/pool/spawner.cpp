@@ -150,7 +150,14 @@ void Spawner::lose(std::string why) {
 Result<void> Spawner::spawn(std::uint32_t id, const Program& program, std::function<void(pid_t)> started,
                             std::function<void(Exit)> exited) {
   if (!socket_.is_open()) return fail(Code::unavailable, "the spawner is not running");
-  wire::SpawnRequest request{.id = id};
+  wire::SpawnRequest request{.id = id, .limits = program.limits};
+  if (program.from_template) {
+    auto words = program.argv;
+    words.emplace_back();  // between the two
+    words.insert(words.end(), program.env.begin(), program.env.end());
+    const auto number = static_cast<std::uint32_t>(templates_.size() + 1);
+    request.template_id = templates_.try_emplace(std::move(words), number).first->second;
+  }
   for (const auto& text : program.argv) request.argv.emplace_back(text);
   for (const auto& text : program.env) request.env.emplace_back(text);
   std::vector<int> descriptors;

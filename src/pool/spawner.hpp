@@ -35,6 +35,8 @@ class Spawner {
     std::vector<std::string> argv;
     std::vector<std::string> env;
     std::vector<std::pair<int, std::uint32_t>> descriptors;  ///< (ours, the program's)
+    std::vector<wire::ResourceLimit> limits{};
+    bool from_template = false;  ///< forked from a process that has loaded this program, which has to know how
   };
   /// How a program ended.
   struct Exit {
@@ -90,6 +92,7 @@ class Spawner {
   boost::asio::posix::stream_descriptor process_;
   pid_t pid_ = -1;
   std::map<std::uint32_t, Running> running_;
+  std::map<std::vector<std::string>, std::uint32_t> templates_;  ///< numbers, by argv and environment
   std::string buffer_ = std::string(4096, '\0');
   /// Handlers that are still queued when this object goes check it.
   std::shared_ptr<bool> alive_ = std::make_shared<bool>(true);

@@ -10,6 +10,7 @@
 
 #include <fcntl.h>
 #include <sched.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -60,6 +61,12 @@ Result<Reply> wait_for_cancel(Task& task) {
   return fail(Code::cancelled, "stopped as asked");
 }
 
+/// Echoes, but for the payload that kills it.
+Result<Reply> fragile(Task& task) {
+  if (task.payload() == "die") std::abort();
+  return echo(task);
+}
+
 [[noreturn]] Result<Reply> hang(Task&) {
   for (;;) ::pause();
 }
@@ -76,6 +83,7 @@ Result<Reply> crash_once(Task& task) {
 /// Leaves behind a process that does all it can to escape, and holds the input open.
 void escape(Task& task) {
   const auto input = task.take_input(0);
+  ::prctl(PR_SET_PDEATHSIG, 0);
   if (::fork() == 0) {
     ::setsid();
     if (::fork() == 0) {
@@ -117,6 +125,7 @@ int main() {
   return hotwell::worker::serve({
       {"noop", [](Task&) -> Result<Reply> { return text({}); }},
       {"echo", echo},
+      {"fragile", fragile},
       {"write", write_output},
       {"long",
        [](Task& task) -> Result<Reply> { return text(std::string(std::stoul(std::string{task.payload()}), 'x')); }},
