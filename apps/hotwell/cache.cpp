@@ -11,6 +11,7 @@
 #include "apps/hotwell/json.hpp"
 #include "apps/hotwell/output.hpp"
 #include "apps/hotwell/table.hpp"
+#include "cache/verify.hpp"
 
 namespace hotwell::cli {
 namespace {
@@ -21,6 +22,7 @@ struct CacheCommandOptions {
   std::string file;
   std::string output;
   bool force = false;
+  std::string directory;
   bool json = false;
   std::string ttl;
   std::string tag;
@@ -101,6 +103,37 @@ Outcome<void> remove(const CacheCommandOptions& options) {
   return answer ? Outcome<void>{} : std::unexpected(answer.error());
 }
 
+std::string verify_text(const cache::Verification& found) {
+  const auto tier = [](const char* name, const cache::Verification::Tier& of) {
+    return fmt::format("{}: {} objects, {} whole, {} damaged\n", name, of.objects, to_string(Bytes{of.bytes}),
+                       of.damaged);
+  };
+  std::string text = tier("disk", found.disk) + tier("stream", found.stream);
+  for (const auto& finding : found.findings) text += fmt::format("  {}\n", finding);
+  return text;
+}
+
+boost::json::value verify_json(const cache::Verification& found) {
+  const auto tier = [](const cache::Verification::Tier& of) {
+    return boost::json::object{{"objects", of.objects}, {"bytes", of.bytes}, {"damaged", of.damaged}};
+  };
+  return boost::json::object{{"disk", tier(found.disk)},
+                             {"stream", tier(found.stream)},
+                             {"regions", found.regions},
+                             {"findings", boost::json::array(found.findings.begin(), found.findings.end())}};
+}
+
+Outcome<void> verify(const CacheCommandOptions& options) {
+  const auto directory =
+      options.directory.empty() ? data_dir_of(options.daemon.data) / "cache" : std::filesystem::path(options.directory);
+  const auto found = cache::verify_directory(host::system_disk(), directory);
+  if (!found) return end(found.error());
+  std::fputs((options.json ? pretty(verify_json(*found)) : verify_text(*found)).c_str(), stdout);
+  if (found->disk.damaged + found->stream.damaged != 0)
+    return end(Error{Code::corrupt_input, fmt::format("{} has damaged objects", directory.string())});
+  return {};
+}
+
 }  // namespace
 
 void add_cache(CLI::App& root, Commands& commands) {
@@ -129,6 +162,14 @@ void add_cache(CLI::App& root, Commands& commands) {
       ->type_name("TYPE");
   add_daemon_options(*put_command, options->daemon);
   commands.on(put_command, [options] { return put(*options); });
+
+  CLI::App* verify_command =
+      cache->add_subcommand("verify", "Check every byte of a cache that no daemon uses, and say what is damaged.");
+  verify_command->add_option("--data", options->daemon.data, "the data directory whose cache is checked")
+      ->type_name("DIR");
+  verify_command->add_option("--dir", options->directory, "a cache's own directory instead")->type_name("DIR");
+  verify_command->add_flag("--json", options->json, "for programs");
+  commands.on(verify_command, [options] { return verify(*options); });
 
   CLI::App* rm_command = cache->add_subcommand("rm", "Remove an object.");
   rm_command->add_option("KEY", options->key, "the object's key")->required()->type_name("");

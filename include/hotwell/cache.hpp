@@ -30,12 +30,13 @@ using Metadata = std::map<std::string, std::string>;
 struct CacheOptions {
   std::filesystem::path directory{};  ///< made if absent; empty: memory alone
   Bytes memory_limit{100ULL << 20};
-  Bytes disk_limit{5ULL << 30};
+  Bytes disk_limit{5ULL << 30};                   ///< of objects up to stream_over
   Duration max_age = std::chrono::hours{24 * 7};  ///< the TTL of entries that name none
   unsigned promote_after = 5;                     ///< more hits than this on disk promote to memory
   Bytes stream_over{4ULL << 20};                  ///< larger objects never enter memory (where there is a directory)
-  std::optional<Bytes> stream_limit{};  ///< of objects over stream_over, within disk_limit; by default only that
-  std::string policy = "lru";           ///< of the memory tier
+  std::optional<Bytes>
+      stream_limit{};          ///< of objects over stream_over; by default a tenth of the file system stays free
+  std::string policy = "lru";  ///< of the memory tier
 };
 
 struct SetOptions {

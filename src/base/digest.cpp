@@ -10,6 +10,26 @@ namespace hotwell::base {
 
 std::uint64_t xxh3_64(ByteView bytes) noexcept { return XXH3_64bits(bytes.data(), bytes.size()); }
 
+std::uint64_t xxh3_64(ByteView bytes, std::uint64_t seed) noexcept {
+  return XXH3_64bits_withSeed(bytes.data(), bytes.size(), seed);
+}
+
+struct Xxh3::State {
+  XXH3_state_t* running = XXH3_createState();
+  State() = default;
+  State(const State&) = delete;
+  State& operator=(const State&) = delete;
+  ~State() { XXH3_freeState(running); }
+};
+
+Xxh3::Xxh3(std::uint64_t seed) : state_(std::make_unique<State>()) {
+  HOTWELL_ASSERT(state_->running && XXH3_64bits_reset_withSeed(state_->running, seed) == XXH_OK);
+}
+Xxh3::~Xxh3() = default;
+
+void Xxh3::add(ByteView bytes) noexcept { XXH3_64bits_update(state_->running, bytes.data(), bytes.size()); }
+std::uint64_t Xxh3::value() const noexcept { return XXH3_64bits_digest(state_->running); }
+
 std::string xxh3_128_hex(ByteView bytes) {
   const XXH128_hash_t hash = XXH3_128bits(bytes.data(), bytes.size());
   return fmt::format("{:016x}{:016x}", hash.high64, hash.low64);

@@ -11,8 +11,26 @@
 namespace hotwell::base {
 
 [[nodiscard]] std::uint64_t xxh3_64(ByteView bytes) noexcept;
+/// Who does not know the seed cannot make bytes that have a given digest.
+[[nodiscard]] std::uint64_t xxh3_64(ByteView bytes, std::uint64_t seed) noexcept;
 /// 32 lower-case hexadecimal digits of XXH3-128.
 [[nodiscard]] std::string xxh3_128_hex(ByteView bytes);
+
+/// xxh3_64(bytes, seed) of what was added so far, fed in pieces.
+class Xxh3 {
+ public:
+  explicit Xxh3(std::uint64_t seed);
+  ~Xxh3();
+  Xxh3(const Xxh3&) = delete;
+  Xxh3& operator=(const Xxh3&) = delete;
+
+  void add(ByteView bytes) noexcept;
+  [[nodiscard]] std::uint64_t value() const noexcept;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
 
 /// SHA-256 of what was added so far, fed in pieces.
 class Sha256 {

@@ -79,7 +79,7 @@ TEST(Cache, TheExampleOfTheInterfaces) {
   const CacheStats stats = cache.stats();
   EXPECT_EQ(stats.total.hits, 2U);
   EXPECT_EQ(stats.total.misses, 1U);
-  EXPECT_EQ(stats.disk.entries, 0U);
+  EXPECT_EQ(stats.disk.entries, 2U);
 }
 
 TEST(Cache, AsksLaterOnItsOwnThread) {
@@ -148,7 +148,7 @@ TEST(Regression, EntriesWithFewHitsWereDroppedRatherThanDemoted) {
   std::vector<std::string> demoted;
   auto subscription = cache.on<CacheDemotion>([&](const CacheDemotion& e) {
     EXPECT_EQ(e.from, Level::memory);
-    EXPECT_EQ(e.to, Level::stream);
+    EXPECT_EQ(e.to, Level::disk);
     demoted.push_back(e.key);
   });
   ASSERT_TRUE(cache.set("once", "bytes"));
@@ -158,7 +158,7 @@ TEST(Regression, EntriesWithFewHitsWereDroppedRatherThanDemoted) {
   EXPECT_FALSE(cache.try_get("once"));
   const auto object = cache.get("once").value();
   ASSERT_TRUE(object);
-  EXPECT_EQ(object->level, Level::stream);
+  EXPECT_EQ(object->level, Level::disk);
   EXPECT_EQ(object->bytes().text(), "bytes");
 }
 
@@ -167,16 +167,16 @@ TEST(Regression, DiskHitsWereNeverCounted) {
   const CacheOptions options{.directory = directory.path(), .promote_after = 1000};
   ASSERT_TRUE(Cache(options).set("key", "bytes"));
   Cache cache{options};
-  for (int i = 0; i < 7; ++i) EXPECT_EQ(cache.get("key").value()->level, Level::stream);
+  for (int i = 0; i < 7; ++i) EXPECT_EQ(cache.get("key").value()->level, Level::disk);
   EXPECT_FALSE(cache.get("absent").value());
   const auto stats = cache.stats();
   EXPECT_EQ(stats.memory.hits, 0U);
   EXPECT_EQ(stats.memory.misses, 8U);
-  EXPECT_EQ(stats.stream.hits, 7U);
-  EXPECT_EQ(stats.stream.misses, 1U);
+  EXPECT_EQ(stats.disk.hits, 7U);
+  EXPECT_EQ(stats.disk.misses, 1U);
   EXPECT_EQ(stats.total.hits, 7U);
   EXPECT_EQ(stats.total.misses, 1U);
-  EXPECT_DOUBLE_EQ(stats.stream.hit_rate, 7.0 / 8);
+  EXPECT_DOUBLE_EQ(stats.disk.hit_rate, 7.0 / 8);
 }
 
 TEST(Regression, ACachedNullLookedLikeAMiss) {
@@ -211,13 +211,13 @@ TEST_F(CacheTest, MoreThanPromoteAfterHitsOnDiskPromote) {
   open();
   std::vector<std::string> promoted;
   auto subscription = impl_->events().on<CachePromotion>([&](const CachePromotion& e) {
-    EXPECT_EQ(e.from, Level::stream);
+    EXPECT_EQ(e.from, Level::disk);
     EXPECT_EQ(e.to, Level::memory);
     promoted.push_back(e.key);
   });
-  for (int i = 0; i < 5; ++i) EXPECT_EQ(level("key"), Level::stream);
+  for (int i = 0; i < 5; ++i) EXPECT_EQ(level("key"), Level::disk);
   EXPECT_FALSE(impl_->try_get("key"));
-  EXPECT_EQ(level("key"), Level::stream);
+  EXPECT_EQ(level("key"), Level::disk);
   EXPECT_EQ(promoted, std::vector<std::string>{"key"});
   EXPECT_EQ(level("key"), Level::memory);
   EXPECT_TRUE(impl_->try_get("key"));
@@ -276,7 +276,7 @@ TEST_F(CacheTest, EntriesExpireByTheirOwnTimeOrTheCaches) {
   EXPECT_EQ(std::count(expired.begin(), expired.end(), "touched"), 0);
   open(given);
   EXPECT_TRUE(get("touched"));
-  EXPECT_EQ(impl_->stats().stream.entries, 1U);
+  EXPECT_EQ(impl_->stats().disk.entries, 1U);
 }
 
 TEST_F(CacheTest, WhatHasExpiredIsRemovedInTheBackground) {
@@ -345,12 +345,14 @@ TEST_F(CacheTest, NeverMoreThanTheCaps) {
   auto given = options();
   given.memory_limit = 2_MiB;
   given.disk_limit = 8_MiB;
+  given.stream_limit = 8_MiB;
   open(given);
   for (int i = 0; i < 60; ++i) {
     ASSERT_TRUE(impl_->set("key" + std::to_string(i), std::string(static_cast<std::size_t>(i) * 20000, 'x'), {}));
     const auto stats = impl_->stats();
     ASSERT_LE(stats.memory.size, given.memory_limit);
-    ASSERT_LE(stats.stream.size, given.disk_limit);
+    ASSERT_LE(Bytes{impl_->disk_tier()->space()}, given.disk_limit);
+    ASSERT_LE(stats.stream.size, *given.stream_limit);
   }
   EXPECT_EQ(impl_->set("huge", std::string(9 << 20, 'x'), {}).error().code, Code::too_large);
 }
@@ -390,7 +392,7 @@ TEST_F(CacheTest, ForEachVisitsEveryLevel) {
     seen.insert(std::string(object.key) + " " + std::string(to_string(object.level)));
     return true;
   });
-  EXPECT_EQ(seen, (std::multiset<std::string>{"large stream", "small memory", "small stream"}));
+  EXPECT_EQ(seen, (std::multiset<std::string>{"large stream", "small disk", "small memory"}));
 }
 
 TEST_F(CacheTest, ResultsAreWrittenByDescriptorFollowedAndFoundInMemory) {
@@ -467,7 +469,7 @@ TEST_F(CacheTest, PrivateObjectsAreNeverFoundAndCountWhileTheyAreHeld) {
 
 TEST_F(CacheTest, AWriterNeverPassesTheLimit) {
   auto given = options();
-  given.disk_limit = 4_MiB;
+  given.stream_limit = 4_MiB;
   open(given);
   ASSERT_TRUE(impl_->set("old", std::string(900000, 'x'), {}));
   auto writer = impl_->begin("growing", {});
@@ -475,7 +477,7 @@ TEST_F(CacheTest, AWriterNeverPassesTheLimit) {
   Result<void> written;
   for (int i = 0; i < 10 && written; ++i) {
     written = (*writer)->write(std::string(1 << 20, 'y'));
-    EXPECT_LE(impl_->stats().stream.size, given.disk_limit);
+    EXPECT_LE(impl_->stats().stream.size, *given.stream_limit);
   }
   ASSERT_FALSE(written);
   EXPECT_EQ(written.error().code, Code::too_large);
@@ -585,13 +587,13 @@ TEST_F(CacheTest, KnobsTurnLimitsAndPromotion) {
   ASSERT_TRUE(knobs.set("cache.memory_limit", 1 << 20, "test", "to see it shrink"));
   EXPECT_LE(impl_->stats().memory.size, 1_MiB);
   ASSERT_TRUE(knobs.set("cache.disk_limit", 2 << 20, "test", "to see it shrink"));
-  EXPECT_LE(impl_->stats().stream.size, 2_MiB);
+  EXPECT_LE(Bytes{impl_->disk_tier()->space()}, 2_MiB);
   ASSERT_TRUE(knobs.set("cache.promote_after", 0, "test", "at once"));
   ASSERT_TRUE(knobs.set("cache.disk_limit", 64 << 20, "test", "room for what memory cannot keep"));
   ASSERT_TRUE(impl_->clear());
   ASSERT_TRUE(impl_->set("key", "bytes", {}));
   flood_memory();
-  EXPECT_EQ(level("key"), Level::stream);
+  EXPECT_EQ(level("key"), Level::disk);
   EXPECT_EQ(level("key"), Level::memory);
   EXPECT_FALSE(knobs.set("cache.promote_after", -1, "test", "absurd"));
 }

@@ -15,7 +15,9 @@ constexpr std::string_view layout =
     "\n"
     "FORMAT      the format's name and version; a program that does not know it leaves the directory alone\n"
     "LOCK        held by the process that uses the directory; its process id is inside\n"
-    "stream/     one folder for each first byte of a key's digest, in it for each object\n"
+    "disk/       small and middle-sized objects, packed into a log of regions\n"
+    "              NUMBER.region             entries, the index of a full one, and which of them were deleted\n"
+    "stream/     large objects: one folder for each first byte of a key's digest, in it for each object\n"
     "              DIGEST.manifest           what it is: key, size, type, times, checksums\n"
     "              DIGEST-GENERATION.data    its bytes\n"
     "            An object exists if its manifest does. Other files are left-overs and removed at the next start.\n";
@@ -35,6 +37,7 @@ Result<void> write_text(host::Disk& disk, const std::filesystem::path& path, std
   auto file = disk.create(temporary);
   if (!file) return std::unexpected(file.error());
   if (auto written = disk.write(*file, 0, text); !written) return written;
+  if (auto synced = disk.sync(*file); !synced) return synced;
   return disk.rename(temporary, path);
 }
 
@@ -84,6 +87,8 @@ Result<FileHandle> claim_directory(host::Disk& disk, const std::filesystem::path
       return std::unexpected(written.error());
     if (auto written = write_text(disk, directory / "FORMAT", format); !written)
       return std::unexpected(written.error());
+    // Before anything else lies here: a directory with objects and without FORMAT would be refused.
+    if (auto synced = disk.sync_directory(directory); !synced) return std::unexpected(synced.error());
   }
   return lock;
 }

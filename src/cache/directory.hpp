@@ -15,7 +15,10 @@ namespace hotwell::cache {
 /// not know: nothing was touched), denied, disk_full, io.
 [[nodiscard]] Result<FileHandle> claim_directory(host::Disk& disk, const std::filesystem::path& directory);
 
-/// The tier's files below it.
+/// The tiers' files below it.
+[[nodiscard]] inline std::filesystem::path disk_directory(const std::filesystem::path& directory) {
+  return directory / "disk";
+}
 [[nodiscard]] inline std::filesystem::path stream_directory(const std::filesystem::path& directory) {
   return directory / "stream";
 }

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 #include <sys/mman.h>
+#include <unistd.h>
 
 #include "base/assert.hpp"
 
@@ -40,13 +41,17 @@ Mapping::~Mapping() {
 ByteView Mapping::bytes(const FileSlice& slice) {
   std::call_once(once_, [&] {
     HOTWELL_ASSERT(slice.file != nullptr && "for_each() shows objects without their files");
-    HOTWELL_ASSERT(slice.offset == 0 && "files hold one object each");
-    void* address = ::mmap(nullptr, slice.length, PROT_READ, MAP_SHARED, slice.file->get(), 0);
+    // Mappings begin at pages; an object may begin anywhere in its file.
+    const auto page = static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+    before_ = slice.offset % page;
+    const auto length = before_ + slice.length;
+    void* address =
+        ::mmap(nullptr, length, PROT_READ, MAP_SHARED, slice.file->get(), static_cast<off_t>(slice.offset - before_));
     if (address == MAP_FAILED) throw Failure(system_error(errno, "mapping an object's file"));
     address_ = address;
-    length_ = slice.length;
+    length_ = length;
   });
-  return {address_, length_};
+  return ByteView{address_, length_}.subview(before_, length_ - before_);
 }
 
 Object Description::object(std::shared_ptr<const Description> description, Level level, Body body) {

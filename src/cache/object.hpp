@@ -51,6 +51,7 @@ class Mapping {
   std::once_flag once_;
   void* address_ = nullptr;
   std::size_t length_ = 0;
+  std::size_t before_ = 0;  ///< of the mapping, before the object begins
 };
 
 /// Where a description needs nothing but itself: growing objects, tests.

@@ -1,6 +1,7 @@
 #include "cache/tiered_cache.hpp"
 
 #include <csignal>
+#include <limits>
 #include <unordered_set>
 
 #include <fmt/format.h>
@@ -55,7 +56,8 @@ Cache::Impl::Impl(CacheOptions options, const Seams& seams)
       disk_(seams.disk),
       max_age_(options_.max_age.count()),
       promote_after_(options_.promote_after),
-      stream_over_(options_.stream_over.count) {}
+      stream_over_(options_.stream_over.count),
+      stream_limit_given_(options_.stream_limit.has_value()) {}
 
 Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options) {
   return open(std::move(options), {host::system_clock(), host::system_disk(), std::chrono::seconds{1}});
@@ -83,20 +85,58 @@ Result<void> Cache::Impl::start() {
     auto claim = claim_directory(disk_, options_.directory);
     if (!claim) return std::unexpected(claim.error());
     claim_ = std::move(*claim);
-    auto stream = StreamTier::open(
-        disk_,
-        {.directory = stream_directory(options_.directory),
-         .limit = options_.disk_limit,
-         .large_over = options_.stream_over,
-         .large_limit = options_.stream_limit,
-         .used_above = [this](std::string_view key) { return memory_->generation(key, clock_.wall()).has_value(); }},
-        clock_.wall());
-    if (!stream) return std::unexpected(stream.error());
-    stream_ = std::move(*stream);
-    last_generation_ = stream_->recovery().last_generation;
+    if (auto opened = open_tiers(); !opened) return opened;
   }
   thread_ = quiet_thread("hotwell-cache", [this] { background_.run(); });
   return {};
+}
+
+Result<void> Cache::Impl::open_tiers() {
+  const auto now = clock_.wall();
+  auto disk =
+      DiskTier::open(disk_,
+                     {.directory = disk_directory(options_.directory),
+                      .limit = options_.disk_limit,
+                      .tells_evictions = [this] { return events_.any<CacheEviction>() || events_.any<CacheExpiry>(); }},
+                     now);
+  if (!disk) return std::unexpected(disk.error());
+  disk_tier_ = std::move(*disk);
+  auto stream = StreamTier::open(
+      disk_,
+      {.directory = stream_directory(options_.directory),
+       .limit = options_.stream_limit.value_or(Bytes{std::numeric_limits<std::uint64_t>::max()}),
+       .used_above = [this](std::string_view key) { return memory_->generation(key, clock_.wall()).has_value(); }},
+      now);
+  if (!stream) return std::unexpected(stream.error());
+  stream_ = std::move(*stream);
+  last_generation_ = recovery().last_generation;
+  Removals untold;  // nobody listens yet
+  fit_stream_limit(untold);
+  return settle_doubles();
+}
+
+Result<void> Cache::Impl::settle_doubles() {
+  const auto now = clock_.wall();
+  Removals untold;
+  Result<void> done;
+  stream_->for_each(now, [&](const Object& large) {
+    const auto small = disk_tier_->generation(large.key, now);
+    if (!small) return true;
+    Tier& older = *small < large.generation ? static_cast<Tier&>(*disk_tier_) : *stream_;
+    if (auto erased = older.erase(large.key, now, untold); !erased) done = std::unexpected(erased.error());
+    return done.has_value();
+  });
+  return done;
+}
+
+void Cache::Impl::fit_stream_limit(Removals& removed) {
+  if (stream_limit_given_.load(std::memory_order_relaxed)) return;
+  const auto space = disk_.space(options_.directory);
+  if (!space) return;
+  // On a file system that is fuller than that, a tenth of what is left.
+  const auto tenth = space->size.count / 10;
+  const auto room = space->free.count > tenth ? space->free.count - tenth : 0;
+  stream_->set_limit(stream_->stats().size + Bytes{std::max(room, space->free.count / 10)}, removed);
 }
 
 Cache::Impl::~Impl() {
@@ -111,17 +151,23 @@ Cache::Impl::~Impl() {
 }
 
 Result<void> Cache::Impl::set(std::string_view key, ByteView bytes, SetOptions options) {
-  if (auto good = check_user_key(key); !good) return good;
+  auto stored = store(key, bytes, std::move(options));
+  if (!stored) return std::unexpected(stored.error());
+  return {};
+}
+
+Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptions options) {
+  if (auto good = check_user_key(key); !good) return std::unexpected(good.error());
   auto details = describe(key, std::move(options));
-  const bool small = fits_memory(bytes.size());
+  const bool small = fits_disk(details, bytes.size());
   std::optional<Buffer> copy;
-  if (small) copy = Buffer::copy_of(bytes);
+  if (small || fits_memory(bytes.size())) copy = Buffer::copy_of(bytes);
 
   Removals removed;
-  const auto store = [&]() -> Result<Object> {
-    if (!stream_) {
+  const auto put = [&]() -> Result<Object> {
+    if (!stream_ || small) {
       const std::lock_guard lock(stripe(key));
-      return memory_->put(std::move(details), *copy, removed);
+      return stream_ ? put_small(std::move(details), *copy, removed) : memory_->put(std::move(details), *copy, removed);
     }
     auto draft = stream_->draft(key, details.generation, removed);
     if (!draft) return std::unexpected(draft.error());
@@ -130,14 +176,14 @@ Result<void> Cache::Impl::set(std::string_view key, ByteView bytes, SetOptions o
     const std::lock_guard lock(stripe(key));
     auto object = stream_->commit(**draft, details, removed);
     if (!object) return object;
+    if (auto gone = disk_tier_->erase(key, details.created, removed); !gone) return std::unexpected(gone.error());
     if (auto kept = keep_in_memory(details, copy, removed)) return *kept;
     return object;
   };
-  auto object = store();
+  auto object = put();
   tell(removed);
-  if (!object) return std::unexpected(object.error());
-  tell_set(*object);
-  return {};
+  if (object) tell_set(*object);
+  return object;
 }
 
 std::optional<Object> Cache::Impl::try_get(std::string_view key) {
@@ -164,7 +210,7 @@ Result<std::optional<Object>> Cache::Impl::find(std::string_view key, Check chec
   Removals removed;
   auto found = memory_->find(key, now, options, removed);
   if (found && !*found && stream_) {
-    found = stream_->find(key, now, options, removed);
+    found = find_below(key, now, options, removed);
     if (found && *found && (*found)->hits > promote_after_.load(std::memory_order_relaxed))
       promote((*found)->object, removed);
   }
@@ -185,10 +231,24 @@ Result<std::optional<Object>> Cache::Impl::find(std::string_view key, Check chec
   return std::move(object);
 }
 
+Result<std::optional<Found>> Cache::Impl::find_below(std::string_view key, WallTime now, FindOptions options,
+                                                     Removals& removed) {
+  auto found = disk_tier_->find(key, now, options, removed);
+  if (!found || *found) return found;
+  found = stream_->find(key, now, options, removed);
+  if (!found || *found) return found;
+  // An object that moved from the stream tier to the disk tier between the two looks is no miss.
+  if (!below(key, now)) return found;
+  return disk_tier_->find(key, now, {options.check, Count::no}, removed);
+}
+
 void Cache::Impl::promote(const Object& object, Removals& removed) {
   const auto size = *object.size();
   // Whatever comes of it: the next try is as many hits away.
-  stream_->forget_hits(object.key);
+  if (object.level == Level::disk)
+    disk_tier_->forget_hits(object.key);
+  else
+    stream_->forget_hits(object.key);
   if (!fits_memory(size) || !object.description()->verify(0, size)) return;
   auto bytes = read_all(object.body);
   if (!bytes) return;
@@ -196,12 +256,12 @@ void Cache::Impl::promote(const Object& object, Removals& removed) {
     const std::lock_guard lock(stripe(object.key));
     const auto now = clock_.wall();
     // Deleted or replaced since it was found: memory must not bring it back.
-    if (stream_->generation(object.key, now) != object.generation) return;
+    if (const auto there = below(object.key, now); !there || there->generation != object.generation) return;
     if (memory_->generation(object.key, now)) return;
     if (!memory_->put(details_of(object), *bytes, removed)) return;
   }
   if (events_.any<CachePromotion>())
-    events_.publish(CachePromotion{std::string(object.key), Level::stream, Level::memory, {size}});
+    events_.publish(CachePromotion{std::string(object.key), object.level, Level::memory, {size}});
 }
 
 Result<void> Cache::Impl::verify(const Object& object, std::uint64_t offset, std::uint64_t length) {
@@ -209,7 +269,10 @@ Result<void> Cache::Impl::verify(const Object& object, std::uint64_t offset, std
   auto good = object.description()->verify(offset, length);
   if (!good && stream_ && !object.key.empty()) {
     Removals removed;
-    stream_->drop_damaged(object.key, object.generation, removed);
+    if (object.level == Level::stream)
+      stream_->drop_damaged(object.key, object.generation, removed);
+    else  // a look-up that checks the whole finds the damage and drops it
+      (void)disk_tier_->find(object.key, clock_.wall(), {Check::whole, Count::no}, removed);
     tell(removed);
   }
   return good;
@@ -224,9 +287,11 @@ Result<bool> Cache::Impl::erase(std::string_view key) {
     const std::lock_guard lock(stripe(key));
     // The disk first: if it cannot, nothing has changed.
     if (stream_) {
-      auto erased = stream_->erase(key, now, removed);
-      if (!erased) return erased;
-      was_there = *erased;
+      for (Tier* tier : {static_cast<Tier*>(disk_tier_.get()), static_cast<Tier*>(stream_.get())}) {
+        auto erased = tier->erase(key, now, removed);
+        if (!erased) return erased;
+        was_there |= *erased;
+      }
     }
     was_there |= memory_->erase(key, now, removed).value();
   }
@@ -240,7 +305,8 @@ Result<void> Cache::Impl::clear() {
   {
     std::array<std::unique_lock<std::mutex>, std::tuple_size_v<decltype(stripes_)>> locks;
     for (std::size_t i = 0; i < stripes_.size(); ++i) locks.at(i) = std::unique_lock(stripes_.at(i));
-    if (stream_) cleared = stream_->clear(removed);
+    if (stream_) cleared = disk_tier_->clear(removed);
+    if (stream_ && cleared) cleared = stream_->clear(removed);
     // Where the disk kept some, memory still lets go of all: what is left is found there.
     (void)memory_->clear(removed);
   }
@@ -254,7 +320,7 @@ Result<void> Cache::Impl::clear() {
 
 bool Cache::Impl::contains(std::string_view key) const {
   const auto now = clock_.wall();
-  return memory_->generation(key, now) || (stream_ && stream_->generation(key, now));
+  return memory_->generation(key, now) || below(key, now);
 }
 
 Result<bool> Cache::Impl::touch(std::string_view key, Duration ttl) {
@@ -264,9 +330,11 @@ Result<bool> Cache::Impl::touch(std::string_view key, Duration ttl) {
   const std::lock_guard lock(stripe(key));
   bool was_there = false;
   if (stream_) {
-    auto touched = stream_->touch(key, now, expires);
-    if (!touched) return touched;
-    was_there = *touched;
+    for (Tier* tier : {static_cast<Tier*>(disk_tier_.get()), static_cast<Tier*>(stream_.get())}) {
+      auto touched = tier->touch(key, now, expires);
+      if (!touched) return touched;
+      was_there |= *touched;
+    }
   }
   return memory_->touch(key, now, expires).value() || was_there;
 }
@@ -275,17 +343,19 @@ void Cache::Impl::for_each(const std::function<bool(const Object&)>& visit) cons
   bool more = true;
   const auto watched = [&](const Object& object) { return more = visit(object); };
   memory_->for_each(clock_.wall(), watched);
+  if (more && stream_) disk_tier_->for_each(clock_.wall(), watched);
   if (more && stream_) stream_->for_each(clock_.wall(), watched);
 }
 
 CacheStats Cache::Impl::stats() const {
   CacheStats stats;
   stats.memory = memory_->stats();
+  if (stream_) stats.disk = disk_tier_->stats();
   if (stream_) stats.stream = stream_->stats();
   auto& total = stats.total;
-  total.entries = stats.memory.entries + stats.stream.entries;
-  total.size = stats.memory.size + stats.stream.size;
-  const auto limit = options_.memory_limit.count + (stream_ ? options_.disk_limit.count : 0);
+  total.entries = stats.memory.entries + stats.disk.entries + stats.stream.entries;
+  total.size = stats.memory.size + stats.disk.size + stats.stream.size;
+  const auto limit = options_.memory_limit.count + (stream_ ? options_.disk_limit.count + stream_->limit().count : 0);
   if (limit != 0) total.utilization = static_cast<double>(total.size.count) / static_cast<double>(limit);
   total_.read(total);
   return stats;
@@ -303,13 +373,17 @@ void Cache::Impl::register_knobs(Knobs& knobs) {
                .value = value},
               [this, &tier](double bytes) -> Result<void> {
                 Removals removed;
+                if (&tier == stream_.get()) stream_limit_given_ = true;
                 tier.set_limit({static_cast<std::uint64_t>(bytes)}, removed);
                 tell(removed);
                 return {};
               });
   };
   limit_knob("cache.memory_limit", "What the memory tier may take", options_.memory_limit, *memory_);
-  if (stream_) limit_knob("cache.disk_limit", "What objects on disk may take", options_.disk_limit, *stream_);
+  if (stream_) {
+    limit_knob("cache.disk_limit", "What the disk tier may take", options_.disk_limit, *disk_tier_);
+    limit_knob("cache.stream_limit", "What large objects on disk may take", stream_->limit(), *stream_);
+  }
   const double promote_after = options_.promote_after;
   knobs.add({.name = "cache.promote_after",
              .description = "More hits than this on disk bring an object into memory",
@@ -336,11 +410,21 @@ void Cache::Impl::register_knobs(Knobs& knobs) {
 void Cache::Impl::sweep() {
   Removals removed;
   memory_->sweep(clock_.wall(), removed);
-  if (stream_) stream_->sweep(clock_.wall(), removed);
+  if (stream_) {
+    disk_tier_->sweep(clock_.wall(), removed);
+    stream_->sweep(clock_.wall(), removed);
+    fit_stream_limit(removed);
+  }
   tell(removed);
 }
 
-Recovery Cache::Impl::recovery() const { return stream_ ? stream_->recovery() : Recovery{}; }
+Result<void> Cache::Impl::sync() {
+  if (!stream_) return {};
+  if (auto done = disk_tier_->sync(); !done) return done;
+  return stream_->sync();
+}
+
+Recovery Cache::Impl::recovery() const { return stream_ ? disk_tier_->recovery() + stream_->recovery() : Recovery{}; }
 
 Details Cache::Impl::describe(std::string_view key, SetOptions options) {
   const auto now = clock_.wall();
@@ -368,6 +452,28 @@ bool Cache::Impl::fits_memory(std::uint64_t size) const {
   return !stream_ || size <= stream_over_.load(std::memory_order_relaxed);
 }
 
+bool Cache::Impl::fits_disk(const Details& details, std::uint64_t size) const {
+  return disk_tier_ && size <= stream_over_.load(std::memory_order_relaxed) && disk_tier_->holds(details, size);
+}
+
+Result<Object> Cache::Impl::put_small(Details details, const Buffer& bytes, Removals& removed) {
+  auto object = disk_tier_->put(details, bytes, removed);
+  if (!object) return object;
+  if (auto gone = stream_->erase(details.key, details.created, removed); !gone) {
+    (void)memory_->erase(details.key, details.created, removed);
+    return std::unexpected(gone.error());
+  }
+  if (auto kept = keep_in_memory(details, bytes, removed)) return *kept;
+  return object;
+}
+
+std::optional<Cache::Impl::Below> Cache::Impl::below(std::string_view key, WallTime now) const {
+  if (!stream_) return std::nullopt;
+  if (const auto generation = disk_tier_->generation(key, now)) return Below{Level::disk, *generation};
+  if (const auto generation = stream_->generation(key, now)) return Below{Level::stream, *generation};
+  return std::nullopt;
+}
+
 std::mutex& Cache::Impl::stripe(std::string_view key) { return stripes_.at(base::xxh3_64(key) % stripes_.size()); }
 
 void Cache::Impl::tell(const Removals& removed) {
@@ -379,10 +485,11 @@ void Cache::Impl::tell(const Removals& removed) {
         if (events_.any<CacheExpiry>()) events_.publish(CacheExpiry{one.key, one.level, {one.size}});
         break;
       case Cause::capacity:
-        if (one.level == Level::memory && stream_ && (events_.any<CacheDemotion>() || events_.any<CacheEviction>()) &&
-            stream_->generation(one.key, clock_.wall()) == one.generation) {
-          events_.publish(CacheDemotion{one.key, Level::memory, Level::stream, {one.size}});
-          break;
+        if (one.level == Level::memory && (events_.any<CacheDemotion>() || events_.any<CacheEviction>())) {
+          if (const auto there = below(one.key, clock_.wall()); there && there->generation == one.generation) {
+            events_.publish(CacheDemotion{one.key, Level::memory, there->level, {one.size}});
+            break;
+          }
         }
         [[fallthrough]];
       case Cause::damaged:

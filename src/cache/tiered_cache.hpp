@@ -3,6 +3,8 @@
 ///
 /// Invariants:
 /// - A set is in the kernel before it returns (where there is a directory): memory eviction is demotion.
+/// - Below memory a key is either in the disk tier or in the stream tier: whoever stores it in one takes it out of the
+///   other, and where a process died in between the older one goes at the next start.
 /// - Memory never holds a generation that the key does not have: set, seal, erase, touch and promotion of one key are
 ///   serialised by its stripe, and promotion looks again whether the generation is still there.
 /// - No lock is held while an event's listeners run.
@@ -22,6 +24,7 @@
 
 #include <hotwell/cache.hpp>
 
+#include "cache/disk/disk_tier.hpp"
 #include "cache/flights.hpp"
 #include "cache/keys.hpp"
 #include "cache/memory/memory_draft.hpp"
@@ -64,6 +67,8 @@ class Cache::Impl {
   void register_knobs(Knobs& knobs);
 
   // For the engine and the server.
+  /// set() that returns what it stored.
+  Result<Object> store(std::string_view key, ByteView bytes, SetOptions options);
   /// As get(), but the bytes of a file are not verified yet: verify() each part before it is sent. Small objects come
   /// as a verified Buffer.
   Result<std::optional<Object>> lookup(std::string_view key);
@@ -85,8 +90,12 @@ class Cache::Impl {
   [[nodiscard]] boost::asio::io_context& background() { return background_; }
   /// Removes what has expired; runs on the background thread once a second.
   void sweep();
+  /// Everything acknowledged so far outlives the machine's death. Errors: io.
+  Result<void> sync();
   /// What the last start found on disk.
   [[nodiscard]] cache::Recovery recovery() const;
+  /// None without a directory.
+  [[nodiscard]] cache::DiskTier* disk_tier() { return disk_tier_.get(); }
 
  private:
   Impl(CacheOptions options, const Seams& seams);
@@ -94,6 +103,8 @@ class Cache::Impl {
 
   enum class Asker : std::uint8_t { first, again };
   Result<std::optional<Object>> find(std::string_view key, cache::Check check, Asker asker);
+  Result<std::optional<cache::Found>> find_below(std::string_view key, WallTime now, cache::FindOptions options,
+                                                 cache::Removals& removed);
   void promote(const Object& object, cache::Removals& removed);
   Result<std::unique_ptr<cache::CacheWriter>> begin_at(std::string_view key, SetOptions options);
   Result<Object> commit_file(cache::StreamDraft& draft, cache::Details details);
@@ -104,6 +115,21 @@ class Cache::Impl {
   [[nodiscard]] cache::Details describe(std::string_view key, SetOptions options);
   [[nodiscard]] std::uint64_t next_generation();
   [[nodiscard]] bool fits_memory(std::uint64_t size) const;
+  /// Whether the disk tier is the place for it, not the stream tier.
+  [[nodiscard]] bool fits_disk(const cache::Details& details, std::uint64_t size) const;
+  /// Stores a small object in disk tier and memory. Under the key's stripe.
+  Result<Object> put_small(cache::Details details, const Buffer& bytes, cache::Removals& removed);
+  /// The generation that a key has below memory, and where.
+  struct Below {
+    Level level = Level::disk;
+    std::uint64_t generation = 0;
+  };
+  [[nodiscard]] std::optional<Below> below(std::string_view key, WallTime now) const;
+  Result<void> open_tiers();
+  /// Of a key that both tiers have, the older one goes.
+  Result<void> settle_doubles();
+  /// Without a stream_limit a tenth of the file system stays free.
+  void fit_stream_limit(cache::Removals& removed);
   [[nodiscard]] std::mutex& stripe(std::string_view key);
   void tell(const cache::Removals& removed);
   void tell_set(const Object& object);
@@ -121,7 +147,9 @@ class Cache::Impl {
   cache::LookupCounters total_;
   std::array<std::mutex, 64> stripes_;
   std::unique_ptr<cache::MemoryTier> memory_;
-  std::unique_ptr<cache::StreamTier> stream_;  ///< none without a directory
+  std::unique_ptr<cache::DiskTier> disk_tier_;  ///< none without a directory
+  std::unique_ptr<cache::StreamTier> stream_;   ///< likewise
+  std::atomic<bool> stream_limit_given_;
   cache::Flights flights_;
 
   boost::asio::io_context background_{1};

@@ -57,15 +57,19 @@ Result<Object> Cache::Impl::commit_file(StreamDraft& draft, Details details) {
   Removals removed;
   const auto store = [&]() -> Result<Object> {
     if (details.key.empty()) return stream_->commit(draft, std::move(details), removed);
+    const bool small = fits_disk(details, draft.size());
     std::optional<Buffer> copy;
-    if (fits_memory(draft.size())) {
+    if (small || fits_memory(draft.size())) {
       auto bytes = read_all(FileSlice{draft.file(), 0, draft.size()});
       if (!bytes) return std::unexpected(bytes.error());
       copy = std::move(*bytes);
     }
     const std::lock_guard lock(stripe(details.key));
+    if (small) return put_small(std::move(details), *copy, removed);
     auto object = stream_->commit(draft, details, removed);
     if (!object) return object;
+    if (auto gone = disk_tier_->erase(details.key, details.created, removed); !gone)
+      return std::unexpected(gone.error());
     if (auto kept = keep_in_memory(details, copy, removed)) return *kept;
     return object;
   };

@@ -10,6 +10,7 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 namespace hotwell::host {
@@ -28,6 +29,10 @@ class SystemDisk final : public Disk {
  public:
   Result<FileHandle> open(const std::filesystem::path& path) override {
     return open_file(path, O_RDONLY | O_NOFOLLOW, "opening");
+  }
+
+  Result<FileHandle> open_to_change(const std::filesystem::path& path) override {
+    return open_file(path, O_RDWR | O_NOFOLLOW, "opening");
   }
 
   Result<FileHandle> create(const std::filesystem::path& path) override {
@@ -76,6 +81,34 @@ class SystemDisk final : public Disk {
   Result<void> resize(const FileHandle& file, std::uint64_t size) override {
     if (::ftruncate(file.get(), static_cast<off_t>(size)) != 0) return system_fail(errno, "resizing a file");
     return {};
+  }
+
+  Result<void> preallocate(const FileHandle& file, std::uint64_t size) override {
+    int error = EINTR;
+    while (error == EINTR) error = ::fallocate(file.get(), 0, 0, static_cast<off_t>(size)) == 0 ? 0 : errno;
+    if (error == 0) return {};
+    if (error == EOPNOTSUPP || error == ENOSYS) return resize(file, size);
+    return system_fail(error, "taking space for a file");
+  }
+
+  Result<void> sync(const FileHandle& file) override {
+    if (::fdatasync(file.get()) != 0) return system_fail(errno, "waiting for a file to reach the disk");
+    return {};
+  }
+
+  Result<void> sync_directory(const std::filesystem::path& directory) override {
+    auto open = open_file(directory, O_RDONLY | O_DIRECTORY, "opening");
+    if (!open) return std::unexpected(open.error());
+    if (::fsync(open->get()) != 0)
+      return system_fail(errno, fmt::format("waiting for the names in {} to reach the disk", directory.string()));
+    return {};
+  }
+
+  Result<Space> space(const std::filesystem::path& path) override {
+    struct statvfs told{};
+    if (::statvfs(path.c_str(), &told) != 0)
+      return system_fail(errno, fmt::format("asking for the space that is left in {}", path.string()));
+    return Space{{told.f_blocks * told.f_frsize}, {told.f_bavail * told.f_frsize}};
   }
 
   Result<Status> status(const FileHandle& file) override {

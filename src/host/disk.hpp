@@ -2,7 +2,7 @@
 /// that fills up, fails and stops at any step.
 ///
 /// Paths are whole paths. Every mutation is one step: a crash lies before or after it. Data is in the kernel when a
-/// call returns; nothing here waits for the medium.
+/// call returns; only sync() and sync_directory() wait for the medium.
 #pragma once
 
 #include <cstddef>
@@ -34,6 +34,8 @@ class Disk {
   virtual ~Disk() = default;
   /// For reading.
   [[nodiscard]] virtual Result<FileHandle> open(const std::filesystem::path& path) = 0;
+  /// For reading and writing a file that is there.
+  [[nodiscard]] virtual Result<FileHandle> open_to_change(const std::filesystem::path& path) = 0;
   /// A new, empty file for reading and writing; fails where one is.
   [[nodiscard]] virtual Result<FileHandle> create(const std::filesystem::path& path) = 0;
   /// The same without a name: gone with its last descriptor.
@@ -43,6 +45,18 @@ class Disk {
                                                  std::span<std::byte> into) = 0;
   virtual Result<void> write(const FileHandle& file, std::uint64_t offset, ByteView bytes) = 0;
   virtual Result<void> resize(const FileHandle& file, std::uint64_t size) = 0;
+  /// Makes an empty file `size` zero bytes long and takes the space for them where the file system can.
+  virtual Result<void> preallocate(const FileHandle& file, std::uint64_t size) = 0;
+  /// What was written to the file outlives the machine's death.
+  virtual Result<void> sync(const FileHandle& file) = 0;
+  /// The same for names that came, went and changed in the directory.
+  virtual Result<void> sync_directory(const std::filesystem::path& directory) = 0;
+  /// Of the file system that holds the path: its size, and what a process without privileges may still take.
+  struct Space {
+    Bytes size;
+    Bytes free;
+  };
+  [[nodiscard]] virtual Result<Space> space(const std::filesystem::path& path) = 0;
   [[nodiscard]] virtual Result<Status> status(const FileHandle& file) = 0;
   /// Replaces `to` atomically.
   virtual Result<void> rename(const std::filesystem::path& from, const std::filesystem::path& to) = 0;

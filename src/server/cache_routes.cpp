@@ -1,4 +1,6 @@
 /// /v1/cache: objects by key, what the tiers hold, and clearing them.
+#include <charconv>
+
 #include <hotwell/engine.hpp>
 
 #include <fmt/format.h>
@@ -46,6 +48,22 @@ void get_object(Exchange& exchange) {
   });
 }
 
+// RFC 9111: the first max-age of the field, absent or malformed: none.
+std::optional<Duration> max_age_of(const Request& request) {
+  for (const auto directive : split_list(request.field(http::field::cache_control))) {
+    constexpr std::string_view name = "max-age=";
+    if (directive.size() <= name.size() || !equals_ignoring_case(directive.substr(0, name.size()), name)) continue;
+    auto digits = directive.substr(name.size());
+    if (digits.size() > 1 && digits.front() == '"' && digits.back() == '"')
+      digits = digits.substr(1, digits.size() - 2);
+    std::uint32_t seconds = 0;
+    const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
+    if (error != std::errc() || end != digits.data() + digits.size() || seconds == 0) return std::nullopt;
+    return std::chrono::seconds{seconds};
+  }
+  return std::nullopt;
+}
+
 Result<SetOptions> options_of(const Exchange& exchange) {
   SetOptions options;
   for (const auto& [name, value] : exchange.target.query) {
@@ -63,6 +81,7 @@ Result<SetOptions> options_of(const Exchange& exchange) {
     }
   }
   const auto& request = exchange.request();
+  if (!options.ttl) options.ttl = max_age_of(request);
   if (const auto type = request.field(http::field::content_type); !type.empty()) options.content_type = type;
   request.for_each([&](std::string_view name, std::string_view value) {
     if (name.size() > metadata_prefix.size() &&
@@ -72,36 +91,64 @@ Result<SetOptions> options_of(const Exchange& exchange) {
   return options;
 }
 
-// Writes the body through; what is stored becomes visible as a whole at the end.
+void answer_stored(Exchange& exchange, bool replaces, const Result<Object>& stored) {
+  if (!stored) return exchange.fail(stored.error());
+  Answer answer(replaces ? 204 : 201);
+  answer.field("ETag", stored->etag());
+  exchange.answer(std::move(answer));
+}
+
+// Small bodies are collected and stored at once on the cache's thread; larger ones are written through as they come.
+// What is stored becomes visible as a whole at the end.
 class ObjectReceiver final : public Receiver {
  public:
-  ObjectReceiver(std::unique_ptr<cache::CacheWriter> writer, bool replaces)
-      : writer_(std::move(writer)), replaces_(replaces) {}
+  ObjectReceiver(Cache::Impl& cache, std::string key, SetOptions options, bool replaces)
+      : cache_(cache), key_(std::move(key)), options_(std::move(options)), replaces_(replaces) {}
 
   Result<void> write(ByteView bytes) override {
     size_ += bytes.size();
+    if (writer_) return writer_->write(bytes);
+    if (size_ <= collected_at_most) {
+      collected_.append(bytes.text());
+      return {};
+    }
+    auto writer = cache_.begin(key_, options_);
+    if (!writer) return std::unexpected(writer.error());
+    writer_ = std::move(*writer);
+    if (auto written = writer_->write(collected_); !written) return written;
+    collected_ = {};
     return writer_->write(bytes);
   }
+
   void finish(Exchange& exchange) override {
-    if (auto sealed = writer_->seal(size_); !sealed) return exchange.fail(sealed.error());
-    Answer answer(replaces_ ? 204 : 201);
-    answer.field("ETag", writer_->object().etag());
-    exchange.answer(std::move(answer));
+    boost::asio::post(
+        cache_.background(),
+        [&cache = cache_, key = key_, options = options_, size = size_, collected = std::move(collected_),
+         writer = std::shared_ptr(std::move(writer_)),
+         home = exchange.bring_home<Result<Object>>([&exchange, replaces = replaces_](const Result<Object>& stored) {
+           answer_stored(exchange, replaces, stored);
+         })] {
+          if (!writer) return home(cache.store(key, collected, options));
+          if (auto sealed = writer->seal(size); !sealed) return home(std::unexpected(sealed.error()));
+          home(writer->object());
+        });
   }
 
  private:
+  static constexpr std::uint64_t collected_at_most = 256 << 10;
+  Cache::Impl& cache_;
+  const std::string key_;
+  const SetOptions options_;
+  const bool replaces_;
+  std::string collected_;
   std::unique_ptr<cache::CacheWriter> writer_;
-  bool replaces_;
   std::uint64_t size_ = 0;
 };
 
 void store(Exchange& exchange, SetOptions options) {
   auto& cache = exchange.engine().cache().impl();
   const auto& key = exchange.captures[0];
-  const bool replaces = cache.contains(key);
-  auto writer = cache.begin(key, std::move(options));
-  if (!writer) return exchange.fail(writer.error());
-  auto receiver = std::make_unique<ObjectReceiver>(std::move(*writer), replaces);
+  auto receiver = std::make_unique<ObjectReceiver>(cache, key, std::move(options), cache.contains(key));
   if (!exchange.has_body()) return receiver->finish(exchange);
   exchange.receive(exchange.engine().config().server.max_body.count, std::move(receiver));
 }
@@ -130,10 +177,13 @@ void put_object(Exchange& exchange) {
 
 void delete_object(Exchange& exchange) {
   when_conditions_hold(exchange, [&exchange] {
-    const auto erased = exchange.engine().cache().erase(exchange.captures[0]);
-    if (!erased) return exchange.fail(erased.error());
-    if (!*erased) return exchange.fail(absent(exchange.captures[0]));
-    exchange.answer(Answer(204));
+    auto& cache = exchange.engine().cache().impl();
+    boost::asio::post(cache.background(), [&cache, key = exchange.captures[0],
+                                           home = exchange.bring_home<Result<bool>>([&exchange](Result<bool> erased) {
+                                             if (!erased) return exchange.fail(erased.error());
+                                             if (!*erased) return exchange.fail(absent(exchange.captures[0]));
+                                             exchange.answer(Answer(204));
+                                           })] { home(cache.erase(key)); });
   });
 }
 

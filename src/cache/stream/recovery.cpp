@@ -55,9 +55,7 @@ Result<void> StreamTier::recover(WallTime now) {
   while (Entry* entry = expiries_.expired(now))
     if (auto out = take_out(*entry, Cause::expired, removed); !out) return out;
   // The limit may be lower than it was.
-  while (all_->used() > all_->limit() && evict_one(Which::any, removed)) {
-  }
-  while (large_->used() > large_->limit() && evict_one(Which::large, removed)) {
+  while (all_->used() > all_->limit() && evict_one(removed)) {
   }
   if (recovery_.damaged != 0)
     base::log().warn("the cache dropped {} damaged objects while it opened {}", recovery_.damaged,
@@ -113,10 +111,8 @@ Result<StreamTier::Recovered> StreamTier::recover_object(const std::filesystem::
   if (data_status->size != manifest->size)
     return fail(Code::io, fmt::format("its data is {} bytes long instead of {}", data_status->size, manifest->size));
 
-  auto space = std::make_shared<Space>(all_, large_);
-  const auto takes = on_disk(manifest->size) + on_disk(bytes.size());
-  space->all.set(takes);
-  if (is_large(manifest->size)) space->large.set(takes);
+  auto space = std::make_shared<Charge>(all_);
+  space->set(on_disk(manifest->size) + on_disk(bytes.size()));
   return Recovered{name,
                    std::make_shared<const StreamObject>(disk_, std::move(*manifest), path, std::move(space),
                                                         StreamObject::Trust::found),

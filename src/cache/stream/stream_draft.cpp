@@ -10,7 +10,7 @@
 namespace hotwell::cache {
 
 StreamDraft::StreamDraft(StreamTier& tier, std::string name, std::filesystem::path path, FileHandle file,
-                         std::shared_ptr<Space> space)
+                         std::shared_ptr<Charge> space)
     : tier_(tier),
       name_(std::move(name)),
       path_(std::move(path)),
@@ -57,7 +57,7 @@ Result<void> StreamDraft::finish(std::uint64_t size, Removals& removed) {
 }
 
 Result<void> StreamDraft::reserve(std::uint64_t size, Removals& removed) {
-  return tier_.reserve(*space_, on_disk(size), tier_.is_large(size), removed);
+  return tier_.reserve(*space_, on_disk(size), removed);
 }
 
 Result<void> StreamDraft::checksum_next(std::uint64_t length) {

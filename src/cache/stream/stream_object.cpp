@@ -19,7 +19,7 @@ Manifest& whole(Manifest& manifest) {
 
 }  // namespace
 
-std::shared_ptr<const FileHandle> share(FileHandle file, std::shared_ptr<const Space> space) {
+std::shared_ptr<const FileHandle> share(FileHandle file, std::shared_ptr<const Charge> space) {
   // Let go of here: a weak pointer to the handle keeps the deleter itself.
   return {new FileHandle(std::move(file)), [space = std::move(space)](const FileHandle* open) mutable {
             delete open;
@@ -28,7 +28,7 @@ std::shared_ptr<const FileHandle> share(FileHandle file, std::shared_ptr<const S
 }
 
 StreamObject::StreamObject(host::Disk& disk, Manifest manifest, std::filesystem::path path,
-                           std::shared_ptr<const Space> space, Trust trust)
+                           std::shared_ptr<const Charge> space, Trust trust)
     : disk_(disk),
       size_(whole(manifest).size),
       checksums_(std::move(manifest.checksums)),

@@ -14,23 +14,15 @@
 
 namespace hotwell::cache {
 
-/// What an object's files take, of the tier's limit and, where it is large, of the limit of large ones. Held by the
-/// object and by every open descriptor: an unlinked file that is still read still takes space.
-struct Space {
-  Space(std::shared_ptr<Budget> all_budget, std::shared_ptr<Budget> large_budget)
-      : all(std::move(all_budget)), large(std::move(large_budget)) {}
-  Charge all;
-  Charge large;
-};
-
-[[nodiscard]] std::shared_ptr<const FileHandle> share(FileHandle file, std::shared_ptr<const Space> space);
+/// The handle keeps the charge: an unlinked file that is still read still takes space.
+[[nodiscard]] std::shared_ptr<const FileHandle> share(FileHandle file, std::shared_ptr<const Charge> space);
 
 /// Threads: any.
 class StreamObject final : public Description {
  public:
   enum class Trust : std::uint8_t { made_now, found };
 
-  StreamObject(host::Disk& disk, Manifest manifest, std::filesystem::path path, std::shared_ptr<const Space> space,
+  StreamObject(host::Disk& disk, Manifest manifest, std::filesystem::path path, std::shared_ptr<const Charge> space,
                Trust trust);
 
   [[nodiscard]] std::uint64_t length() const { return size_; }
@@ -55,7 +47,7 @@ class StreamObject final : public Description {
   const std::uint64_t size_;
   const std::vector<std::uint64_t> checksums_;
   const std::filesystem::path path_;  ///< empty where the file has no name
-  const std::shared_ptr<const Space> space_;
+  const std::shared_ptr<const Charge> space_;
   mutable std::vector<std::atomic<std::uint64_t>> verified_;  ///< one bit a chunk
   mutable std::mutex mutex_;
   mutable std::weak_ptr<const FileHandle> open_;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <set>
 #include <vector>
 
 #include <fmt/format.h>
@@ -27,11 +28,7 @@ std::uint64_t manifest_cost(const Manifest& manifest) { return on_disk(encode(ma
 }  // namespace
 
 StreamTier::StreamTier(host::Disk& disk, StreamOptions options)
-    : disk_(disk),
-      options_(std::move(options)),
-      all_(std::make_shared<Budget>(options_.limit.count)),
-      large_(std::make_shared<Budget>(
-          options_.large_limit.value_or(Bytes{std::numeric_limits<std::uint64_t>::max()}).count)) {}
+    : disk_(disk), options_(std::move(options)), all_(std::make_shared<Budget>(options_.limit.count)) {}
 
 StreamTier::~StreamTier() = default;
 
@@ -112,7 +109,7 @@ Result<std::unique_ptr<StreamDraft>> StreamTier::draft(std::string_view key, std
   }
   if (!file && file.error().code == Code::disk_full && free_on_disk(1, removed)) file = make();
   if (!file) return std::unexpected(file.error());
-  return std::make_unique<StreamDraft>(*this, name, path, std::move(*file), std::make_shared<Space>(all_, large_));
+  return std::make_unique<StreamDraft>(*this, name, path, std::move(*file), std::make_shared<Charge>(all_));
 }
 
 Result<Object> StreamTier::commit(StreamDraft& draft, Details details, Removals& removed) {
@@ -129,8 +126,7 @@ Result<Object> StreamTier::commit(StreamDraft& draft, Details details, Removals&
   if (draft.path_.empty()) return answer(make_object());
 
   const auto size = on_disk(draft.size_) + manifest_cost(manifest);
-  if (auto room = reserve(*draft.space_, size, is_large(draft.size_), removed); !room)
-    return std::unexpected(room.error());
+  if (auto room = reserve(*draft.space_, size, removed); !room) return std::unexpected(room.error());
   const auto temporary = temporary_path(draft.name_, manifest.details.generation);
   for (int rounds = 0;; ++rounds) {
     auto written = write_manifest(temporary, manifest);
@@ -157,6 +153,7 @@ Result<Object> StreamTier::commit(StreamDraft& draft, Details details, Removals&
           {entry.object->key, entry.object->generation, entry.object->length(), Level::stream, Cause::replaced});
       unlink(entry);
     }
+    unsynced_.insert(draft.name_);
     link({.object = object, .deadline = object->expires, .name = draft.name_});
   }
   // What a crash leaves behind here has no manifest.
@@ -165,6 +162,11 @@ Result<Object> StreamTier::commit(StreamDraft& draft, Details details, Removals&
 }
 
 Result<bool> StreamTier::erase(std::string_view key, WallTime now, Removals& removed) {
+  {
+    // Every small object that is stored asks: mostly there is nothing to look for.
+    const std::lock_guard lock(index_);
+    if (table_.empty()) return false;
+  }
   const auto name = name_of(key);
   const std::lock_guard committing(commit_);
   Entry* entry = nullptr;
@@ -232,6 +234,7 @@ Result<bool> StreamTier::touch(std::string_view key, WallTime now, WallTime expi
   const std::lock_guard lock(index_);
   auto& entry = table_.at(name);
   expiries_.remove(entry.deadline, entry);
+  unsynced_.insert(name);
   entry.deadline = expires;
   expiries_.add(expires, entry);
   return true;
@@ -272,7 +275,7 @@ void StreamTier::set_limit(Bytes limit, Removals& removed) {
   const std::lock_guard committing(commit_);
   all_->set_limit(limit.count);
   while (all_->used() > all_->limit())
-    if (!evict_one(Which::any, removed)) return;
+    if (!evict_one(removed)) return;
 }
 
 CacheStats::Tier StreamTier::stats() const {
@@ -285,6 +288,32 @@ CacheStats::Tier StreamTier::stats() const {
   if (all_->limit() != 0) stats.utilization = static_cast<double>(all_->used()) / static_cast<double>(all_->limit());
   counters_.read(stats);
   return stats;
+}
+
+Result<void> StreamTier::sync() {
+  std::vector<std::filesystem::path> files;
+  std::set<std::filesystem::path> folders{options_.directory};
+  {
+    const std::lock_guard committing(commit_);
+    const std::lock_guard lock(index_);
+    for (const auto& name : unsynced_) {
+      folders.insert(folder_of(name));
+      const auto found = table_.find(name);
+      if (found == table_.end()) continue;
+      files.push_back(found->second.object->path());
+      files.push_back(manifest_path(name));
+    }
+    unsynced_.clear();
+  }
+  for (const auto& path : files) {
+    auto file = disk_.open(path);
+    if (!file && file.error().code == Code::not_found) continue;  // gone meanwhile
+    if (!file) return std::unexpected(file.error());
+    if (auto done = disk_.sync(*file); !done) return done;
+  }
+  for (const auto& folder : folders)
+    if (auto done = disk_.sync_directory(folder); !done) return done;
+  return {};
 }
 
 void StreamTier::forget_hits(std::string_view key) {
@@ -333,20 +362,16 @@ Result<void> StreamTier::write_manifest(const std::filesystem::path& path, const
   return disk_.write(*file, 0, encode(manifest));
 }
 
-Result<void> StreamTier::reserve(Space& space, std::uint64_t bytes, bool large, Removals& removed) {
-  const auto fits = [&] { return space.all.try_grow_to(bytes) && (!large || space.large.try_grow_to(bytes)); };
-  if (fits()) return {};
-  const auto limit = large ? std::min(all_->limit(), large_->limit()) : all_->limit();
-  if (bytes > limit)
-    return fail(Code::too_large, fmt::format("an object that takes {} is more than the disk limit of {}",
-                                             to_string(Bytes{bytes}), to_string(Bytes{limit})));
+Result<void> StreamTier::reserve(Charge& space, std::uint64_t bytes, Removals& removed) {
+  if (space.try_grow_to(bytes)) return {};
+  if (bytes > all_->limit())
+    return fail(Code::too_large, fmt::format("an object that takes {} is more than the stream limit of {}",
+                                             to_string(Bytes{bytes}), to_string(Bytes{all_->limit()})));
   const std::lock_guard committing(commit_);
-  while (!fits()) {
-    const auto which = space.all.bytes() >= bytes ? Which::large : Which::any;
-    if (!evict_one(which, removed))
-      return fail(Code::overloaded, fmt::format("{} of the disk limit of {} are held by readers and writers",
-                                                to_string(Bytes{all_->used()}), to_string(Bytes{limit})));
-  }
+  while (!space.try_grow_to(bytes))
+    if (!evict_one(removed))
+      return fail(Code::overloaded, fmt::format("{} of the stream limit of {} are held by readers and writers",
+                                                to_string(Bytes{all_->used()}), to_string(Bytes{all_->limit()})));
   return {};
 }
 
@@ -354,18 +379,18 @@ bool StreamTier::free_on_disk(std::uint64_t bytes, Removals& removed) {
   const std::lock_guard committing(commit_);
   const auto target = all_->used() - std::min(all_->used(), bytes);
   bool evicted = false;
-  while (evict_one(Which::any, removed)) {
+  while (evict_one(removed)) {
     evicted = true;
     if (all_->used() <= target) break;
   }
   return evicted;
 }
 
-bool StreamTier::evict_one(Which which, Removals& removed) {
+bool StreamTier::evict_one(Removals& removed) {
   Entry* victim = nullptr;
   {
     const std::lock_guard lock(index_);
-    victim = choose_victim(which);
+    victim = choose_victim();
   }
   if (victim == nullptr) return false;
   auto out = take_out(*victim, Cause::capacity, removed);
@@ -376,6 +401,7 @@ bool StreamTier::evict_one(Which which, Removals& removed) {
 Result<void> StreamTier::take_out(Entry& entry, Cause cause, Removals& removed) {
   // The manifest first: from here on the object does not exist, whatever happens next.
   if (auto gone = disk_.remove(manifest_path(entry.name)); !gone && gone.error().code != Code::not_found) return gone;
+  unsynced_.insert(entry.name);
   const auto object = entry.object;
   removed.push_back({object->key, object->generation, object->length(), Level::stream, cause});
   {
@@ -410,14 +436,13 @@ void StreamTier::unlink(Entry& entry) {
   table_.erase(found);
 }
 
-StreamTier::Entry* StreamTier::choose_victim(Which which) {
+StreamTier::Entry* StreamTier::choose_victim() {
   // What is open gives nothing back now. What a level above holds was used there since: it counts as used just now, but
   // only so often that choosing stays cheap.
   int graces = 64;
   for (auto at = uses_.end(); at != uses_.begin();) {
     --at;
     Entry& entry = **at;
-    if (which == Which::large && !is_large(entry.object->length())) continue;
     if (entry.object.use_count() > 1 || entry.object->open_elsewhere()) continue;
     if (graces == 0 || !options_.used_above || !options_.used_above(entry.object->key)) return &entry;
     --graces;

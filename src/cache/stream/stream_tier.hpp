@@ -17,10 +17,12 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "cache/draft.hpp"
 #include "cache/expiries.hpp"
+#include "cache/recovery.hpp"
 #include "cache/stream/stream_object.hpp"
 #include "cache/tier.hpp"
 
@@ -31,18 +33,9 @@ class StreamDraft;
 struct StreamOptions {
   std::filesystem::path directory;
   Bytes limit;
-  Bytes large_over;                  ///< objects over this are large
-  std::optional<Bytes> large_limit;  ///< of all large objects together
   /// True where a level above has the object: it is evicted later than its last use here suggests. Called under locks:
   /// must not call back.
   std::function<bool(std::string_view key)> used_above;
-};
-
-struct Recovery {
-  std::uint64_t objects = 0;     ///< found whole
-  std::uint64_t damaged = 0;     ///< dropped: their files were cut short or their manifests altered
-  std::uint64_t left_overs = 0;  ///< files removed that belonged to no object
-  std::uint64_t last_generation = 0;
 };
 
 /// Two locks: `commit_` serialises whatever changes the directory, so that files and index agree; `index_` guards what
@@ -75,6 +68,9 @@ class StreamTier final : public Tier {
   void forget_hits(std::string_view key);
   /// Drops an object whose file turned out to be damaged.
   void drop_damaged(std::string_view key, std::uint64_t generation, Removals& removed);
+  [[nodiscard]] Bytes limit() const { return {all_->limit()}; }
+  /// Everything acknowledged so far outlives the machine's death. Errors: io.
+  Result<void> sync();
   [[nodiscard]] const Recovery& recovery() const { return recovery_; }
 
  private:
@@ -87,7 +83,6 @@ class StreamTier final : public Tier {
     std::list<Entry*>::iterator use;
     std::string name;
   };
-  enum class Which : std::uint8_t { any, large };
   struct Recovered {
     std::string name;
     std::shared_ptr<const StreamObject> object;
@@ -105,29 +100,27 @@ class StreamTier final : public Tier {
   [[nodiscard]] std::filesystem::path data_path(std::string_view name, std::uint64_t generation) const;
 
   /// Grows what a draft or object takes to `bytes`, evicting for it. Errors: too_large, overloaded.
-  Result<void> reserve(Space& space, std::uint64_t bytes, bool large, Removals& removed);
+  Result<void> reserve(Charge& space, std::uint64_t bytes, Removals& removed);
   /// The file system is full: evicts at least `bytes`, as far as there is something. False where nothing was evicted.
   bool free_on_disk(std::uint64_t bytes, Removals& removed);
   Result<void> write_manifest(const std::filesystem::path& path, const Manifest& manifest);
 
   // Under commit_.
-  bool evict_one(Which which, Removals& removed);
+  bool evict_one(Removals& removed);
   Result<void> take_out(Entry& entry, Cause cause, Removals& removed);
   // Under index_.
   [[nodiscard]] const Entry* find_live(std::string_view name, std::string_view key, WallTime now) const;
   void link(Entry entry);
   void unlink(Entry& entry);
-  [[nodiscard]] Entry* choose_victim(Which which);
-
-  [[nodiscard]] bool is_large(std::uint64_t size) const { return size > options_.large_over.count; }
+  [[nodiscard]] Entry* choose_victim();
 
   host::Disk& disk_;
   const StreamOptions options_;
   const std::shared_ptr<Budget> all_;
-  const std::shared_ptr<Budget> large_;
   Recovery recovery_;
   LookupCounters counters_;
   std::mutex commit_;
+  std::unordered_set<std::string> unsynced_;  ///< names whose files changed since the last sync(); commit_ guards it
   mutable std::mutex index_;
   std::unordered_map<std::string, Entry> table_;  ///< by name
   std::list<Entry*> uses_;                        ///< last used first
@@ -138,7 +131,7 @@ class StreamTier final : public Tier {
 class StreamDraft final : public Draft {
  public:
   StreamDraft(StreamTier& tier, std::string name, std::filesystem::path path, FileHandle file,
-              std::shared_ptr<Space> space);
+              std::shared_ptr<Charge> space);
   ~StreamDraft() override;
 
   [[nodiscard]] const std::shared_ptr<const FileHandle>& file() const override { return file_; }
@@ -156,7 +149,7 @@ class StreamDraft final : public Draft {
   StreamTier& tier_;
   const std::string name_;
   std::filesystem::path path_;  ///< empty once committed
-  const std::shared_ptr<Space> space_;
+  const std::shared_ptr<Charge> space_;
   const std::shared_ptr<const FileHandle> file_;
   std::vector<std::uint64_t> checksums_;
   std::unique_ptr<std::byte[]> chunk_;

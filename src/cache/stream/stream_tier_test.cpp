@@ -23,11 +23,9 @@ class StreamTierTest : public ::testing::Test {
  protected:
   StreamTierTest() { reopen(); }
 
-  void reopen(Bytes limit = 16_MiB, std::optional<Bytes> large_limit = {}) {
+  void reopen(Bytes limit = 16_MiB) {
     tier_.reset();
-    auto opened = StreamTier::open(
-        disk_, {.directory = directory_.path(), .limit = limit, .large_over = 1_MiB, .large_limit = large_limit},
-        year_begin);
+    auto opened = StreamTier::open(disk_, {.directory = directory_.path(), .limit = limit}, year_begin);
     ASSERT_TRUE(opened) << to_string(opened.error());
     tier_ = std::move(*opened);
   }
@@ -90,8 +88,7 @@ TEST_F(StreamTierTest, ADeletedObjectStaysDeletedAfterReopening) {
 TEST(Regression, KeysWereUsedAsFileNames) {
   test::TempDir outer;
   auto tier =
-      StreamTier::open(host::system_disk(),
-                       {.directory = outer.path() / "in" / "side", .limit = 1_MiB, .large_over = 1_MiB}, year_begin)
+      StreamTier::open(host::system_disk(), {.directory = outer.path() / "in" / "side", .limit = 1_MiB}, year_begin)
           .value();
   Removals removed;
   const std::string key = "../../escaped";
@@ -225,17 +222,6 @@ TEST_F(StreamTierTest, ReadersShareOneDescriptor) {
   EXPECT_EQ(std::get<FileSlice>(first->body).file, std::get<FileSlice>(second->body).file);
 }
 
-TEST_F(StreamTierTest, LargeObjectsKeepTheirOwnLimitToo) {
-  reopen(16_MiB, 5_MiB);
-  ASSERT_TRUE(put("small", std::string(1 << 20, 's')));
-  for (int i = 0; i < 4; ++i) ASSERT_TRUE(put(std::to_string(i), std::string(2 << 20, 'x')));
-  EXPECT_TRUE(get("small"));
-  EXPECT_FALSE(get("0"));
-  EXPECT_FALSE(get("1"));
-  EXPECT_TRUE(get("2"));
-  EXPECT_EQ(put("huge", std::string(6 << 20, 'x')).error().code, Code::too_large);
-}
-
 TEST_F(StreamTierTest, ALowerLimitAtStartEvicts) {
   for (int i = 0; i < 10; ++i) ASSERT_TRUE(put(std::to_string(i), std::string(1 << 20, 'x')));
   reopen(4_MiB);
@@ -248,8 +234,6 @@ TEST_F(StreamTierTest, WhatALevelAboveUsesOutlastsItsPlaceInTheOrder) {
   tier_ = StreamTier::open(disk_,
                            {.directory = directory_.path(),
                             .limit = 1_MiB,
-                            .large_over = 1_MiB,
-                            .large_limit = {},
                             .used_above = [](std::string_view key) { return key == "hot"; }},
                            year_begin)
               .value();

@@ -28,7 +28,7 @@ class History {
   void live(sim::LossyDisk& disk, int operations) {
     auto opened = Cache::Impl::open({.directory = directory_,
                                      .memory_limit = 64_KiB,
-                                     .disk_limit = 1_GiB,
+                                     .disk_limit = 64_MiB,
                                      .promote_after = 1,
                                      .stream_over = 100_KiB},
                                     {clock_, disk, {}});
@@ -48,11 +48,11 @@ class History {
   void check() {
     sim::LossyDisk good({}, 0);
     {
-      const auto first = Cache::Impl::open({.directory = directory_, .disk_limit = 1_GiB}, {clock_, good, {}});
+      const auto first = Cache::Impl::open({.directory = directory_, .disk_limit = 64_MiB}, {clock_, good, {}});
       ASSERT_TRUE(first) << to_string(first.error());
       EXPECT_EQ((*first)->recovery().damaged, 0U) << "what a dying process leaves is whole or no object";
     }
-    auto opened = Cache::Impl::open({.directory = directory_, .disk_limit = 1_GiB}, {clock_, good, {}});
+    auto opened = Cache::Impl::open({.directory = directory_, .disk_limit = 64_MiB}, {clock_, good, {}});
     ASSERT_TRUE(opened) << to_string(opened.error());
     EXPECT_EQ((*opened)->recovery().left_overs, 0U) << "the start before had removed them";
     for (auto& [key, possible] : oracle_) {
@@ -183,7 +183,7 @@ TEST(PowerLoss, NeverServesBytesThatWereNotStored) {
       ASSERT_TRUE(cache);
       for (int i = 0; i < 30; ++i) ASSERT_TRUE((*cache)->set("key" + std::to_string(i), value_of(i), {}));
     }
-    disk.lose_power(directory.path() / "stream");
+    disk.lose_power(directory.path());
     auto cache = Cache::Impl::open({.directory = directory.path()}, {clock, disk, {}});
     ASSERT_TRUE(cache) << to_string(cache.error());
     for (int i = 0; i < 30; ++i) {

@@ -35,6 +35,7 @@ TEST_F(CliCommands, HelpIsAsAgreed) {
                                                        {"cache", "stat"},
                                                        {"cache", "get"},
                                                        {"cache", "put"},
+                                                       {"cache", "verify"},
                                                        {"cache", "rm"},
                                                        {"knobs"},
                                                        {"knobs", "set"},

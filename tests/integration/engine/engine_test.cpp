@@ -119,7 +119,7 @@ TEST_F(EngineTest, RegressionTheMemoryLevelIsNotLostAtRestart) {
   const auto again = engine_->run(request("upper"));
   ASSERT_TRUE(again);
   EXPECT_EQ(again->state, JobState::completed);
-  EXPECT_EQ(again->result->cached, Level::stream);
+  EXPECT_EQ(again->result->cached, Level::disk);
   EXPECT_EQ(engine_->result(again->id)->bytes().text(), "SOME NOTES\n");
   EXPECT_EQ(runs(), 1U);
 }
