@@ -35,17 +35,33 @@ struct TypeRules {
   unsigned max_crashes = 3;
 };
 
-struct Rules {
-  std::vector<TypeRules> types;
+/// What may be turned while the pool runs.
+struct Tuning {
+  std::optional<unsigned> min_workers;  ///< of the first type; none: what its TypeRules say
   unsigned max_workers = 8;
-  bool reuse_workers = true;
-  std::array<unsigned, priority_count> weights{8, 3, 1};
   std::size_t queue_limit = 10'000;
-  Duration kill_grace = std::chrono::milliseconds{500};
-  Duration idle_after = std::chrono::minutes{1};    ///< an idle worker beyond the minimum is retired after this
-  Duration start_limit = std::chrono::seconds{30};  ///< a warm worker has to be ready within this
+  std::array<unsigned, priority_count> weights{8, 3, 1};
+  bool strict = false;                         ///< classes strictly one before the other, weights play no part
+  Duration ageing = std::chrono::seconds{30};  ///< strict: a job rises by a class each time it has waited so long
+  double retry_share = 0.1;  ///< of a class's worker time, what retries get at most while first attempts wait
   /// Jobs that a warm worker may have at once, where they are expected to take under 1 ms and are of one class.
   unsigned feed_ahead = 1;
+  Duration kill_grace = std::chrono::milliseconds{500};  ///< from asking to killing
+  Duration idle_after = std::chrono::minutes{1};         ///< an idle worker beyond the minimum is retired after this
+  Duration start_limit = std::chrono::seconds{30};       ///< a warm worker has to be ready within this
+  /// So many starts in a row that come to nothing cost every job that waits for the type an attempt.
+  unsigned start_failures = 5;
+  unsigned breaker_crashes = 5;  ///< crashes in a row that hold an operation's jobs back for a while
+  // A warm worker is replaced after so much, give or take a tenth; 0: never.
+  unsigned recycle_jobs = 0;
+  std::uint64_t recycle_growth = std::uint64_t{256} << 20;  ///< bytes of private memory since it was first measured
+  Duration recycle_age{};
+};
+
+struct Rules {
+  std::vector<TypeRules> types;
+  bool reuse_workers = true;
+  Tuning tuning{};
 };
 
 /// What lies behind a job that is taken up again after a restart.
@@ -125,14 +141,12 @@ struct SpawnerState {
 struct DrainRequest {
   Duration limit;
 };
-struct SetLimits {
-  unsigned min_workers;
-  unsigned max_workers;
-  std::size_t queue_limit;
+struct Retune {
+  Tuning tuning;
 };
 struct Tick {};
 using Event = std::variant<Submit, CancelJob, RaiseJob, WorkerReady, AttemptStarted, AttemptAlive, WorkerReleased,
-                           AttemptEnded, WorkerMemory, WorkerGone, SpawnerState, DrainRequest, SetLimits, Tick>;
+                           AttemptEnded, WorkerMemory, WorkerGone, SpawnerState, DrainRequest, Retune, Tick>;
 
 // ---- what to do ----
 struct Accept {
@@ -173,8 +187,9 @@ struct End {
   JobNumber job;
   std::optional<Error> error;
   bool dead = false;
-  bool refused = false;  ///< never accepted
-  unsigned attempts = 0;
+  bool refused = false;   ///< never accepted
+  bool drained = false;   ///< only because the pool came to rest: the job could have run
+  unsigned attempts = 0;  ///< charged ones
   Duration queued{};
   Duration ran{};
 };
@@ -185,7 +200,7 @@ using Action = std::variant<Accept, SpawnWorker, Assign, AskToStop, TerminateWor
                             AnnounceRetry, End, Drained>;
 using Actions = std::vector<Action>;
 
-/// Exact at every moment; what WorkerPool::stats() shows.
+/// Exact at every moment; what WorkerPool::stats() shows. `pending` jobs are at no worker: retries that wait count too.
 struct Figures {
   std::uint64_t max_workers = 0, min_workers = 0, idle = 0, busy = 0, workers = 0;
   std::array<std::uint64_t, priority_count> pending{};

@@ -58,7 +58,7 @@ TEST(Queue, ALastingFloodIsSharedByWeight) {
     const auto charged = queue.take(taken);
     // LOW's jobs turn out three times as long as was thought.
     const auto real = taken.priority == Priority::low ? charged * 3 : charged;
-    queue.settle(taken.priority, charged, real);
+    queue.settle(taken, charged, real);
     used[static_cast<std::size_t>(taken.priority)] += std::chrono::duration<double>(real).count();
   }
   const double all = used[0] + used[1] + used[2];
