@@ -66,11 +66,30 @@ struct WorkerSpec {
   std::vector<int> permanent_exit_codes{};
   std::string content_type = "application/octet-stream";  ///< kind command: of the result
   std::optional<unsigned> max_crashes{};
+  /// kind frames: whether workers confine themselves before their first job (worker::Sandbox); absent: as they are built.
+  std::optional<bool> sandbox{};
+  /// Private memory of one process; a frames worker counts from what it has when it confines itself.
+  std::optional<Bytes> memory_limit{};
+  /// kind frames, written with <hotwell/worker.hpp>: one process loads and prepares itself, workers are forked from it.
+  bool from_template = false;
+};
+
+/// How the three priorities share the workers.
+enum class Scheduling : std::uint8_t {
+  fair,    ///< by their weights in worker-seconds: HIGH is first in a short queue, and nobody starves under a flood
+  strict,  ///< no LOW while NORMAL waits, no NORMAL while HIGH waits; who waits for long rises
+};
+
+/// When a warm worker is replaced, after its job and give or take a tenth; 0: never.
+struct Recycling {
+  unsigned jobs = 0;                            ///< after so many
+  Bytes growth{std::uint64_t{256} << 20};       ///< of its private memory since its first job
+  Duration age{};
 };
 
 struct PoolOptions {
   WorkerSpec worker{};
-  unsigned min_workers = 2;
+  std::optional<unsigned> min_workers{};  ///< by default 2, or max_workers where that is less
   unsigned max_workers = 8;
   bool reuse_workers = true;
   Duration timeout = std::chrono::minutes{5};
@@ -83,6 +102,32 @@ struct PoolOptions {
   Duration kill_grace = std::chrono::milliseconds{500};  ///< between the polite request and the kill
   std::string
       spawner{};  ///< the helper executable; empty: HOTWELL_SPAWNER, beside this program, or where it was installed
+  /// Of a result that is kept in memory because its job has no sink; a longer one is Code::too_large.
+  Bytes result_limit{std::uint64_t{256} << 20};
+  /// Kinds lines and frames: an attempt that shows no progress, no output and no beat for so long is stopped with
+  /// Code::no_progress, and retried as after a timeout; absent: never.
+  std::optional<Duration> no_progress{};
+  Scheduling scheduling = Scheduling::fair;
+  Duration ageing = std::chrono::seconds{30};  ///< strict: a job rises by a class each time it has waited so long
+  /// Of a class's worker time, what retries get at most while first attempts wait: a failing operation cannot crowd out
+  /// healthy ones.
+  double retry_share = 0.1;
+  /// Crashes in a row that hold an operation's jobs back, but for one at a time and ever longer apart, until one
+  /// survives; 0: never. It only delays.
+  unsigned breaker_crashes = 5;
+  /// Jobs that a warm worker may be handed at once, up to 8, where they are expected to take under a millisecond and are of
+  /// one class. What it has not begun when it dies goes back without an attempt lost.
+  unsigned feed_ahead = 1;
+  Duration idle_after = std::chrono::minutes{1};    ///< an idle worker beyond the minimum leaves after this
+  Duration start_limit = std::chrono::seconds{30};  ///< a warm worker has to be ready within this
+  /// From so many failed starts in a row on, each costs the jobs that wait for the type an attempt (Code::unavailable);
+  /// 0: they wait until it starts.
+  unsigned start_failures = 5;
+  Recycling recycle{};
+  /// How long, up to 50 us, pool and frames workers look for each other's next word before they sleep, once a few waits in
+  /// a row were that short; 0: never. It halves a round trip where callers come one right after the other and
+  /// processors are free, and costs processor time; the knob pool.spin turns it.
+  Duration spin{};
 };
 
 /// What to do.
@@ -115,6 +160,9 @@ struct JobOptions {
   std::optional<WallTime> deadline{};  ///< a job not ended by then ends with Code::timeout
   std::stop_token stop{};              ///< requesting stop cancels the job
   SinkFactory sink{};                  ///< empty: the result is kept in memory and handed over in JobResult::body
+  /// Jobs of one priority share the workers evenly between tenants, whoever has how many waiting.
+  std::string tenant{};
+  std::optional<Duration> no_progress{};
   std::string id{};                    ///< the job's id, unique for ever; empty: the pool makes one
   /// Of a job that had been accepted before: it is not refused for a full queue, and goes on with what it has left.
   std::optional<JobPast> past{};
@@ -147,12 +195,23 @@ struct JobEnd {
   Result<JobResult> result;
 };
 
+/// One try of a job, as a journal keeps it.
+struct JobAttempt {
+  std::string worker;
+  std::string why;  ///< why that worker
+  WallTime started{};
+  std::optional<WallTime> ended;
+  std::optional<Error> error;  ///< absent for one that succeeded or still runs
+  std::string stderr_tail;
+  bool charged = true;  ///< false: lost to the engine's or the spawner's end, or given back by a drain
+};
+
 struct PoolStats {
   struct Workers {
     unsigned max = 0, min = 0, idle = 0, busy = 0, total = 0;
   } workers;
   struct Queue {
-    std::size_t pending = 0;  ///< accepted, not started: retries that wait count too
+    std::size_t pending = 0;  ///< accepted, and at no worker: retries that wait count too
     struct ByPriority {
       std::size_t high = 0, normal = 0, low = 0;
     } by_priority;
@@ -170,9 +229,26 @@ struct PoolStats {
   } performance;
 };
 
+/// One worker and what it does now.
+struct WorkerState {
+  struct Doing {
+    std::string id;  ///< the job's
+    std::string operation;
+    unsigned attempt = 0;
+    double progress = 0;  ///< 0..1, as far as the worker tells
+    Duration running{};
+  };
+  std::string name;
+  std::string type;
+  bool ready = false;  ///< it has started up
+  std::vector<Doing> jobs{};
+};
+
 /// Ownership: owns its spawner, workers and one thread; the destructor cancels what is left and waits until every
-/// process is gone. Threads: every member may be called from any thread; blocking calls must not be made on the
-/// pool's own thread (from listeners and completion handlers bound to executor()).
+/// process is gone, and until every function has returned: one that ignores its stop token holds it up.
+/// Threads: every member may be called from any thread. Listeners and `ended` run one at a time on the pool's thread, or,
+/// unless executor() was ever asked for, on a thread that is blocked in execute() and runs the pool meanwhile; blocking
+/// calls must not be made from there.
 class WorkerPool {
  public:
   /// Errors: as open(), thrown as Failure.
@@ -192,7 +268,7 @@ class WorkerPool {
   auto async_execute(Job job, JobOptions options, Token&& token) {
     return boost::asio::async_initiate<Token, void(Result<JobResult>)>(
         [this](auto handler, Job j, JobOptions o) {
-          auto executor = boost::asio::get_associated_executor(handler, this->executor());
+          auto executor = boost::asio::get_associated_executor(handler, own_executor());
           auto shared = std::make_shared<decltype(handler)>(std::move(handler));
           start(std::move(j), std::move(o), [shared, executor](JobEnd end) {
             boost::asio::dispatch(executor, [shared, result = std::move(end.result)]() mutable {
@@ -221,21 +297,25 @@ class WorkerPool {
   Result<void> drain(Duration limit);
 
   [[nodiscard]] PoolStats stats() const;
+  /// Tells what every worker does. `then` is called on the pool's thread and must not block.
+  void workers(std::function<void(std::vector<WorkerState>)> then);
   template <class E>
   [[nodiscard]] Subscription on(std::function<void(const E&)> listener) {
     return events().template on<E>(std::move(listener));
   }
   [[nodiscard]] PoolEvents& events();
-  /// pool.min_workers, pool.max_workers, pool.queue_limit, ...
+  /// pool.min_workers, pool.max_workers, pool.queue_limit and all else that may be turned while the pool runs.
   void register_knobs(Knobs& knobs);
-  /// The pool's one thread.
+  /// The pool's one thread. From the first call on nothing of the pool runs on a thread that is blocked in execute(),
+  /// which makes execute() slower.
   [[nodiscard]] boost::asio::any_io_executor executor();
   /// Whether this machine lets workers be enclosed: "pid namespace" or "best effort", with why.
   [[nodiscard]] std::string containment() const;
 
  private:
   class Impl;
-  explicit WorkerPool(std::unique_ptr<Impl> impl);
+  WorkerPool(std::unique_ptr<Impl> impl, std::in_place_t);  ///< the tag keeps `WorkerPool{{}}` unambiguous
+  [[nodiscard]] boost::asio::any_io_executor own_executor();
   std::string start_function(std::function<Result<std::string>(std::stop_token)> function, JobOptions options,
                              std::function<void(JobEnd)> ended);
   std::unique_ptr<Impl> impl_;

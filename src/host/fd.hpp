@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -48,5 +49,30 @@ struct Datagram {
 /// Receives one datagram. At end of file `bytes.data()` is null; where a non-blocking socket has nothing, the error
 /// is Code::unavailable. Errors: too_large where the datagram did not fit; io.
 [[nodiscard]] Result<Datagram> receive_datagram(int socket, std::span<char> buffer, int flags = 0);
+
+/// What send_datagrams sends: borrowed bytes and descriptors.
+struct Outgoing {
+  std::string_view bytes;
+  std::span<const int> descriptors;
+};
+/// Sends datagrams in their order by as few system calls as it takes; answers how many went. Fewer than all: the other
+/// side does not read fast enough. Errors: as send_datagram, where not even the first went.
+Result<std::size_t> send_datagrams(int socket, std::span<const Outgoing> datagrams);
+
+/// Receives several datagrams by one system call. Its pages are touched only as far as datagrams reach.
+class DatagramReader {
+ public:
+  /// No datagram is longer than `limit`.
+  DatagramReader(std::size_t slots, std::size_t limit);
+
+  /// At least one datagram and at most `most` (and no more than there are slots). Only the first is waited for, and
+  /// that by a blocking socket alone. What is answered is valid until the next call. Errors: as receive_datagram.
+  [[nodiscard]] Result<std::span<Datagram>> receive(int socket, std::size_t most, int flags = 0);
+
+ private:
+  std::size_t limit_;
+  std::unique_ptr<char[]> bytes_;
+  std::vector<Datagram> datagrams_;
+};
 
 }  // namespace hotwell::host

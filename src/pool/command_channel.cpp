@@ -62,8 +62,9 @@ CommandChannel::CommandChannel(boost::asio::io_context& io, boost::asio::any_io_
 CommandChannel::~CommandChannel() { *alive_ = false; }
 
 Result<void> CommandChannel::assign(const Attempt& attempt) {
+  job_ = attempt.job;
   const Job& job = *attempt.what;
-  Spawner::Program program{.env = worker_environment(spec_.env)};
+  Spawner::Program program{.env = worker_environment(spec_.env), .limits = limits_of(spec_)};
   const Placeholders values{.input = job.inputs.empty() ? "" : fmt::format("/dev/fd/{}", input_descriptor),
                             .output = fmt::format("/dev/fd/{}", output_descriptor),
                             .params = job.params};
@@ -133,7 +134,7 @@ void CommandChannel::conclude() {
   const auto alive = alive_;
   if (exit_->lost || exit_->start_error != 0) return listener_.worker_gone(describe_end(id_, spec_, *exit_));
   auto result = outcome();
-  listener_.attempt_done(id_, std::move(result));
+  listener_.attempt_done(id_, job_, std::move(result));
   if (*alive) listener_.worker_gone({.worker = id_, .reason = {Code::crashed, "ended"}});
 }
 
@@ -160,7 +161,7 @@ Result<Answer> CommandChannel::outcome() {
   return Answer{.content_type = spec_.content_type, .size = size};
 }
 
-void CommandChannel::ask_to_stop() { spawner_.signal(id_, SIGTERM); }
+void CommandChannel::ask_to_stop(JobNumber) { spawner_.signal(id_, SIGTERM); }
 
 void CommandChannel::kill() { spawner_.signal(id_, SIGKILL); }
 

@@ -19,7 +19,7 @@ class CommandChannel final : public Channel {
   ~CommandChannel() override;
 
   Result<void> assign(const Attempt& attempt) override;
-  void ask_to_stop() override;
+  void ask_to_stop(JobNumber job) override;
   void retire() override {}
   void kill() override;
   std::string stderr_tail() override { return tail_ ? tail_->text() : std::string{}; }
@@ -35,6 +35,7 @@ class CommandChannel final : public Channel {
   Listener& listener_;
   const WorkerId id_;
   const WorkerSpec& spec_;
+  JobNumber job_ = 0;
   int output_ = -1;  ///< the sink's, where the command writes it by itself
   std::optional<Tail> tail_;
   std::shared_ptr<Pump> pump_;

@@ -11,9 +11,11 @@
 #include "base/log.hpp"
 #include "host/clock.hpp"
 #include "pool/command_channel.hpp"
+#include "pool/footprint.hpp"
 #include "pool/frames_channel.hpp"
 #include "pool/job_id.hpp"
 #include "pool/thread_channel.hpp"
+#include "pool/tuning.hpp"
 #include "wire/frames.hpp"
 
 namespace hotwell::pool {
@@ -22,6 +24,7 @@ namespace {
 constexpr Duration first_spawner_delay = std::chrono::milliseconds{10};
 constexpr Duration longest_spawner_delay = std::chrono::seconds{10};
 constexpr Duration spawner_is_well_after = std::chrono::seconds{5};
+constexpr Duration measure_interval = std::chrono::seconds{5};
 
 std::vector<WorkerSpec> all_types(const PoolOptions& options) {
   std::vector<WorkerSpec> specs;
@@ -43,20 +46,22 @@ Style style_of(WorkerKind kind) {
 }
 
 Rules rules_of(const PoolOptions& options, const std::vector<WorkerSpec>& specs) {
-  Rules rules{.max_workers = options.max_workers,
-              .reuse_workers = options.reuse_workers,
-              .weights = options.weights,
-              .queue_limit = options.queue_limit,
-              .kill_grace = options.kill_grace};
-  for (const auto& spec : specs) {
-    const bool first = rules.types.empty();
+  Rules rules{.reuse_workers = options.reuse_workers, .tuning = tuning_of(options)};
+  for (const auto& spec : specs)
     rules.types.push_back({.name = spec.name,
                            .style = style_of(spec.kind),
-                           .min = spec.min_workers.value_or(first ? options.min_workers : 0),
+                           .min = spec.min_workers.value_or(0),
                            .max = spec.max_workers,
                            .max_crashes = spec.max_crashes.value_or(options.max_crashes)});
-  }
   return rules;
+}
+
+/// The last line of a text that says something.
+std::string_view last_words(std::string_view text) {
+  const auto end = text.find_last_not_of(" \r\n");
+  if (end == std::string_view::npos) return {};
+  text = text.substr(0, end + 1);
+  return text.substr(text.rfind('\n') + 1).substr(0, 300);  // npos + 1 is 0
 }
 
 std::function<double()> jitter() {
@@ -72,7 +77,10 @@ Supervisor::Supervisor(boost::asio::io_context& io, const PoolOptions& options, 
       specs_(all_types(options)),
       timeout_(options.timeout),
       backoff_(options.backoff),
+      no_progress_(options.no_progress.value_or(Duration::max())),
       retries_(options.retries),
+      result_limit_(options.result_limit),
+      spin_(options.spin),
       events_(events),
       published_(figures),
       plan_(rules_of(options, specs_), jitter()),
@@ -94,13 +102,14 @@ Supervisor::~Supervisor() {
   spawner_.reset();  // every process ends before the sinks that they write to
   disk_.stop();
   disk_.join();
+  leaving_.clear();
   hands_.clear();  // waits for functions that still run
 }
 
 Result<void> Supervisor::start(std::function<void(bool, std::string)> ready) {
   if (!spawner_) {
+    feed(Tick{});  // figures are published before anybody can ask for them
     ready(true, "no worker processes");
-    feed(Tick{});
     return {};
   }
   on_ready_ = std::move(ready);
@@ -169,7 +178,10 @@ Result<void> Supervisor::check(const Submission& submission) const {
 
 void Supervisor::submit(Submission submission) {
   if (auto right = check(submission); !right) {
-    submission.ended({.job_id = std::move(submission.id), .result = std::unexpected(right.error())});
+    // Not from inside the call that hands it in.
+    boost::asio::post(io_, [s = std::make_shared<Submission>(std::move(submission)), error = right.error()] {
+      s->ended({.job_id = std::move(s->id), .result = std::unexpected(error)});
+    });
     return;
   }
   const auto now = host::system_clock().now();
@@ -181,8 +193,11 @@ void Supervisor::submit(Submission submission) {
       .priority = options.priority,
       .retries = options.retries.value_or(retries_),
       .timeout = options.timeout.value_or(timeout_),
-      .backoff = options.backoff.value_or(backoff_)};
+      .backoff = options.backoff.value_or(backoff_),
+      .tenant = options.tenant,
+      .no_progress = options.no_progress.value_or(no_progress_)};
   if (options.past) planned.past = Past{.attempts = options.past->attempts, .crashes = options.past->crashes};
+  if (style_of(specs_[planned.type].kind) != Style::warm) planned.no_progress = Duration::max();  // they give no signs
   if (options.deadline) planned.deadline = now + (*options.deadline - host::system_clock().wall());
   if (!submission.job.input_identity.empty()) planned.affinity = base::xxh3_64(submission.job.input_identity);
   const JobNumber number = submission.number;
@@ -230,25 +245,49 @@ void Supervisor::set_defaults(Duration timeout, unsigned retries) {
   retries_ = retries;
 }
 
+std::vector<WorkerState> Supervisor::workers() const {
+  const auto now = host::system_clock().now();
+  std::vector<WorkerState> all;
+  for (const auto& [id, hand] : hands_) {
+    WorkerState state{.name = hand.name, .type = specs_[hand.type].name, .ready = hand.ready};
+    for (const Held& held : hand.held)
+      if (const auto found = records_.find(held.job); found != records_.end())
+        state.jobs.push_back({.id = found->second.what.id,
+                              .operation = found->second.what.job.operation,
+                              .attempt = found->second.attempt,
+                              .progress = found->second.progress,
+                              .running = now - found->second.began});
+    all.push_back(std::move(state));
+  }
+  return all;
+}
+
 // ---- from the channels --------------------------------------------------------------------------------------------
 
-void Supervisor::worker_ready(WorkerId worker) {
-  const auto& hand = hands_.at(worker);
-  publish<WorkerStarted>(hand.name, specs_[hand.type].name);
-  feed(WorkerReady{worker});
-}
-
-void Supervisor::attempt_progress(WorkerId worker, double fraction) {
-  const auto record = records_.find(hands_.at(worker).job);
-  if (record != records_.end())
-    publish<JobProgress>(record->second.what.id, record->second.what.job.operation, fraction);
-}
-
-void Supervisor::attempt_done(WorkerId worker, Result<Answer> outcome) {
+void Supervisor::worker_ready(WorkerId worker, unsigned window) {
   Hand& hand = hands_.at(worker);
-  const JobNumber number = std::exchange(hand.job, 0);
+  hand.ready = true;
+  publish<WorkerStarted>(hand.name, specs_[hand.type].name);
+  feed(WorkerReady{worker, window});
+}
+
+void Supervisor::attempt_progress(WorkerId, JobNumber job, double fraction) {
+  const auto record = records_.find(job);
+  if (record == records_.end()) return;
+  record->second.progress = fraction;
+  publish<JobProgress>(record->second.what.id, record->second.what.job.operation, fraction);
+}
+
+void Supervisor::attempt_done(WorkerId worker, JobNumber number, Result<Answer> outcome) {
+  Hand& hand = hands_.at(worker);
+  const auto held = std::ranges::find(hand.held, number, &Held::job);
+  if (held == hand.held.end()) return;
+  const auto told = held->attempt;
+  hand.held.erase(held);
+  measure(worker, hand);
   const auto found = records_.find(number);
-  if (found == records_.end()) return;  // a thread whose owner stopped waiting
+  // Else its owner stopped waiting for a thread: the job has ended, or has another attempt.
+  if (found == records_.end() || found->second.attempt != told) return;
   Record& record = found->second;
   if (!outcome) record.stderr_tail = hand.channel->stderr_tail();
   const auto attempt = record.attempt;
@@ -256,6 +295,16 @@ void Supervisor::attempt_done(WorkerId worker, Result<Answer> outcome) {
   end_sink(record, std::move(outcome), [this, number, attempt](std::optional<Error> error) {
     feed(AttemptEnded{number, attempt, std::move(error)});
   });
+}
+
+/// After a job, and seldom: one look costs some tens of microseconds.
+void Supervisor::measure(WorkerId worker, Hand& hand) {
+  const pid_t process = hand.channel->process();
+  if (process <= 0) return;
+  const auto now = host::system_clock().now();
+  if (hand.measured != host::MonoTime{} && now - hand.measured < measure_interval) return;
+  hand.measured = now;
+  if (const auto bytes = private_memory(process)) feed(WorkerMemory{worker, *bytes});
 }
 
 void Supervisor::worker_broken(WorkerId worker, std::string why) {
@@ -268,34 +317,49 @@ void Supervisor::worker_gone(WorkerGone gone) {
   const auto found = hands_.find(gone.worker);
   Hand& hand = found->second;
   publish<WorkerExited>(hand.name, specs_[hand.type].name, gone.reason.message);
-  const JobNumber number = hand.job;
+  std::vector<JobNumber> jobs;
+  for (const auto& held : hand.held)
+    if (const auto record = records_.find(held.job); record != records_.end() && record->second.attempt == held.attempt)
+      jobs.push_back(held.job);
   const std::string tail = hand.channel->stderr_tail();
   // The channel is in the middle of saying this: it goes when it has finished.
-  boost::asio::post(io_, [channel = std::shared_ptr<Channel>(std::move(hand.channel))] {});
+  leaving_.push_back(std::move(hand.channel));
+  boost::asio::post(io_, [this, alive = alive_] {
+    if (*alive) leaving_.clear();
+  });
   hands_.erase(found);
-  const auto record = records_.find(number);
-  if (record == records_.end()) {
+  if (jobs.empty()) {
     if (gone.cannot_start || gone.reason.code == Code::crashed)
       base::log().debug("worker {}: {}{}{}", gone.worker, gone.reason.message, tail.empty() ? "" : ": ", tail);
+    // Whoever waits for a worker that does not come up wants to know what it said.
+    if (const auto words = last_words(tail); !words.empty()) gone.reason.message += fmt::format(" ({})", words);
     return feed(std::move(gone));
   }
-  record->second.stderr_tail = tail;
   const Error reason = gone.reason;
-  end_sink(record->second, std::unexpected(reason),
-           [this, gone = std::move(gone)](const std::optional<Error>&) { feed(gone); });
+  const auto last = std::make_shared<WorkerGone>(std::move(gone));
+  const auto left = std::make_shared<std::size_t>(jobs.size());
+  for (const JobNumber number : jobs) {
+    Record& record = records_.at(number);
+    record.stderr_tail = tail;
+    end_sink(record, std::unexpected(reason), [this, last, left](const std::optional<Error>&) {
+      if (--*left == 0) feed(std::move(*last));
+    });
+  }
 }
 
 // ---- sinks ---------------------------------------------------------------------------------------------------------
 
-Result<void> Supervisor::open_sink(Record& record) {
+Result<void> Supervisor::open_sink(Record& record, WorkerKind kind) {
   record.memory = nullptr;
+  if (kind == WorkerKind::function) return {};  // its value travels beside the pool
   if (record.what.options.sink) {
     auto sink = record.what.options.sink(record.attempt);
     if (!sink) return std::unexpected(sink.error());
     record.sink = std::move(*sink);
     return {};
   }
-  auto sink = MemorySink::make();
+  if (kind == WorkerKind::frames) return {};  // the answer carries the result
+  auto sink = MemorySink::make(result_limit_);
   if (!sink) return std::unexpected(sink.error());
   record.memory = sink->get();
   record.sink = std::move(*sink);
@@ -308,9 +372,16 @@ void Supervisor::end_sink(Record& record, Result<Answer> outcome, std::function<
     record.result.content_type = outcome->content_type;
     record.result.size = outcome->size;
   }
-  if (!record.sink) {  // a function's value travels beside the pool
-    if (outcome) record.result.body = Buffer::of(std::move(outcome->text));
-    return then(outcome ? std::nullopt : std::optional{std::move(outcome.error())});
+  if (!record.sink) {
+    if (!outcome) return then(std::move(outcome.error()));
+    if (!outcome->file) {
+      record.result.body = Buffer::of(std::move(outcome->text));
+      return then({});
+    }
+    auto body = map_result(outcome->file, outcome->size, result_limit_);
+    if (!body) return then(std::move(body.error()));
+    record.result.body = std::move(*body);
+    return then({});
   }
   if (record.memory) {
     std::optional<Error> error;
@@ -357,7 +428,8 @@ void Supervisor::feed(Event event) {
   while (!events_queue_.empty()) {
     Event next = std::move(events_queue_.front());
     events_queue_.pop_front();
-    auto actions = plan_.step(std::move(next), host::system_clock().now());
+    stepped_ = host::system_clock().now();
+    auto actions = plan_.step(std::move(next), stepped_);
     published_.publish(plan_.figures());
     for (auto& action : actions) std::visit([this](auto& a) { apply(a); }, action);
   }
@@ -389,16 +461,16 @@ void Supervisor::apply(SpawnWorker& action) {
 }
 
 Result<void> Supervisor::begin(const Assign& action, Record& record, Hand& hand) {
-  if (!record.what.function)
-    if (auto opened = open_sink(record); !opened) return opened;
-  hand.job = action.job;
+  if (auto opened = open_sink(record, specs_[hand.type].kind); !opened) return opened;
+  hand.held.push_back({action.job, action.attempt});
   auto begun = hand.channel->assign({.job = action.job,
                                      .number = action.attempt,
                                      .time_left = action.time_left,
+                                     .spin = spin_,
                                      .what = &record.what.job,
                                      .function = &record.what.function,
                                      .sink = record.sink.get()});
-  if (!begun) hand.job = 0;
+  if (!begun) hand.held.pop_back();
   return begun;
 }
 
@@ -406,6 +478,8 @@ void Supervisor::apply(Assign& action) {
   Record& record = records_.at(action.job);
   Hand& hand = hands_.at(action.worker);
   record.attempt = action.attempt;
+  record.progress = 0;
+  record.began = stepped_;
   record.stopping = false;
   record.worker = hand.name;
   record.stderr_tail.clear();
@@ -423,7 +497,7 @@ void Supervisor::apply(Assign& action) {
 
 void Supervisor::apply(AskToStop& action) {
   if (const auto record = records_.find(action.job); record != records_.end()) record->second.stopping = true;
-  if (const auto hand = hands_.find(action.worker); hand != hands_.end()) hand->second.channel->ask_to_stop();
+  if (const auto hand = hands_.find(action.worker); hand != hands_.end()) hand->second.channel->ask_to_stop(action.job);
 }
 
 void Supervisor::apply(TerminateWorker& action) {
@@ -448,8 +522,6 @@ void Supervisor::apply(End& action) {
   auto node = records_.extract(action.job);
   Record& record = node.mapped();
   record.on_stop.reset();
-  for (auto& [id, hand] : hands_)
-    if (hand.job == action.job) hand.job = 0;  // a function that goes on alone
   const auto& what = record.what;
   if (!what.options.id.empty()) owners_ids_.erase(what.options.id);
   Ending ending{.operation = what.job.operation,

@@ -48,12 +48,19 @@ class Supervisor final : private Channel::Listener {
   /// Starts the spawner and the minimum of workers. `ready` hears once how workers are enclosed.
   Result<void> start(std::function<void(bool enclosed, std::string why)> ready);
   void submit(Submission submission);
+  /// How long workers may look for their next job before they sleep.
+  void set_spin(Duration spin) { spin_ = spin; }
+  /// What is fed now waits until the step that is being carried out is over.
+  [[nodiscard]] bool stepping() const { return stepping_; }
+  /// No job is known.
+  [[nodiscard]] bool at_rest() const { return records_.empty(); }
   bool cancel(std::string_view id);
   void raise(std::string_view id, Priority priority);
   void drain(Duration limit, std::function<void(bool killed)> drained);
-  void set_limits(const SetLimits& limits) { feed(limits); }
+  void retune(const Tuning& tuning) { feed(Retune{tuning}); }
   /// For jobs that say nothing themselves.
   void set_defaults(Duration timeout, unsigned retries);
+  [[nodiscard]] std::vector<WorkerState> workers() const;
 
  private:
   struct Record {
@@ -61,6 +68,8 @@ class Supervisor final : private Channel::Listener {
     TypeIndex type = 0;
     std::optional<std::stop_callback<std::function<void()>>> on_stop;
     std::uint32_t attempt = 0;
+    double progress = 0;
+    host::MonoTime began{};
     std::unique_ptr<Sink> sink;
     MemorySink* memory = nullptr;  ///< `sink`, where it is the pool's own
     std::string worker;
@@ -76,19 +85,28 @@ class Supervisor final : private Channel::Listener {
     JobEnd end;
     std::function<void(JobEnd)> ended;
   };
+  struct Held {
+    JobNumber job = 0;
+    std::uint32_t attempt = 0;
+  };
   struct Hand {
     TypeIndex type = 0;
     std::string name;
     std::unique_ptr<Channel> channel;
-    JobNumber job = 0;  ///< whose attempt it has
+    std::vector<Held> held;  ///< the attempts that it has
+    bool ready = false;      ///< it has said so
+    host::MonoTime measured{};
   };
 
-  void worker_ready(WorkerId worker) override;
-  void attempt_progress(WorkerId worker, double fraction) override;
-  void attempt_done(WorkerId worker, Result<Answer> outcome) override;
+  void worker_ready(WorkerId worker, unsigned window) override;
+  void attempt_started(JobNumber job, std::uint32_t attempt) override { feed(AttemptStarted{job, attempt}); }
+  void attempt_alive(JobNumber job, std::uint32_t attempt) override { feed(AttemptAlive{job, attempt}); }
+  void attempt_progress(WorkerId worker, JobNumber job, double fraction) override;
+  void attempt_done(WorkerId worker, JobNumber job, Result<Answer> outcome) override;
   void worker_broken(WorkerId worker, std::string why) override;
   void worker_gone(WorkerGone gone) override;
 
+  void measure(WorkerId worker, Hand& hand);
   void feed(Event event);
   void apply(Accept& action);
   void apply(SpawnWorker& action);
@@ -106,7 +124,7 @@ class Supervisor final : private Channel::Listener {
   [[nodiscard]] std::optional<TypeIndex> type_of(const std::string& operation) const;
   [[nodiscard]] Result<void> check(const Submission& submission) const;
   [[nodiscard]] std::optional<JobNumber> find(std::string_view id) const;
-  Result<void> open_sink(Record& record);
+  Result<void> open_sink(Record& record, WorkerKind kind);
   Result<void> begin(const Assign& action, Record& record, Hand& hand);
   /// Seals or abandons the attempt's sink, then calls `then` with what came of it (on this thread, maybe at once).
   void end_sink(Record& record, Result<Answer> outcome, std::function<void(std::optional<Error>)> then);
@@ -123,7 +141,10 @@ class Supervisor final : private Channel::Listener {
   std::vector<WorkerSpec> specs_;  ///< by type; the last is of functions
   Duration timeout_;
   Duration backoff_;
+  Duration no_progress_;
   unsigned retries_;
+  const Bytes result_limit_;
+  Duration spin_;
   PoolEvents& events_;
   PublishedFigures& published_;
   Plan plan_;
@@ -132,8 +153,10 @@ class Supervisor final : private Channel::Listener {
   std::optional<Spawner> spawner_;
   std::function<void(bool, std::string)> on_ready_;
   std::map<WorkerId, Hand> hands_;
+  std::vector<std::unique_ptr<Channel>> leaving_;  ///< said their last word, in whose middle they still are
   std::deque<Event> events_queue_;
   bool stepping_ = false;
+  host::MonoTime stepped_{};  ///< when the plan last heard of something
   boost::asio::steady_timer timer_;
   host::MonoTime armed_ = host::MonoTime::max();
   boost::asio::steady_timer spawner_timer_;

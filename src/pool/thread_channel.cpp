@@ -41,7 +41,7 @@ Result<void> ThreadChannel::assign(const Attempt& attempt) {
   stop_ = std::stop_source{};
   {
     const std::lock_guard lock(mutex_);
-    task_ = Task{*attempt.function, stop_.get_token()};
+    task_ = Task{attempt.job, *attempt.function, stop_.get_token()};
   }
   changed_.notify_one();
   return {};
@@ -65,17 +65,18 @@ void ThreadChannel::run() {
       task = std::exchange(task_, std::nullopt);
     }
     auto outcome = call(task->function, task->stop);
+    const JobNumber job = task->job;
     task.reset();  // what the function holds goes before its end is told
-    tell(std::move(outcome));
+    tell(job, std::move(outcome));
   }
   boost::asio::post(io_, [this, alive = alive_] {
     if (*alive) listener_.worker_gone({.worker = id_, .reason = {Code::cancelled, "the thread ended"}});
   });
 }
 
-void ThreadChannel::tell(Result<Answer> outcome) {
-  boost::asio::post(io_, [this, alive = alive_, outcome = std::move(outcome)]() mutable {
-    if (*alive) listener_.attempt_done(id_, std::move(outcome));
+void ThreadChannel::tell(JobNumber job, Result<Answer> outcome) {
+  boost::asio::post(io_, [this, alive = alive_, job, outcome = std::move(outcome)]() mutable {
+    if (*alive) listener_.attempt_done(id_, job, std::move(outcome));
   });
 }
 

@@ -21,18 +21,19 @@ class ThreadChannel final : public Channel {
   ~ThreadChannel() override;
 
   Result<void> assign(const Attempt& attempt) override;
-  void ask_to_stop() override { stop_.request_stop(); }
+  void ask_to_stop(JobNumber) override { stop_.request_stop(); }
   void retire() override;
   void kill() override {}
   std::string stderr_tail() override { return {}; }
 
  private:
   struct Task {
+    JobNumber job = 0;
     Function function;
     std::stop_token stop;
   };
   void run();
-  void tell(Result<Answer> outcome);
+  void tell(JobNumber job, Result<Answer> outcome);
 
   boost::asio::io_context& io_;
   Listener& listener_;

@@ -7,11 +7,24 @@
 namespace hotwell::wire {
 namespace {
 
-enum class Type : std::uint8_t { hello = 1, job, started, progress, advance, beat, cancel, done, failed, bye };
+enum class Type : std::uint8_t {
+  hello = 1,
+  job,
+  started,
+  progress,
+  advance,
+  beat,
+  cancel,
+  done,
+  failed,
+  bye,
+  settings
+};
 
 constexpr std::uint16_t flag_output = 1;
 constexpr std::uint16_t flag_payload_descriptor = 2;
 constexpr std::uint16_t flag_inline = 4;
+constexpr std::uint16_t flag_result_descriptor = 8;
 
 /// The 16 bytes that every message begins with.
 void header(Writer& out, Type type, AttemptRef ref = {}, std::uint16_t flags = 0) {
@@ -39,6 +52,7 @@ struct Encoder {
     out.text(m.operation);
     out.text(m.input_identity);
     out.text(m.payload);
+    out.number(m.linger_us);
   }
   void operator()(const Started& m) { header(out, Type::started, m.ref); }
   void operator()(const Progress& m) {
@@ -53,7 +67,9 @@ struct Encoder {
   void operator()(const Beat& m) { header(out, Type::beat, m.ref); }
   void operator()(const Cancel& m) { header(out, Type::cancel, m.ref); }
   void operator()(const Done& m) {
-    header(out, Type::done, m.ref, m.is_inline ? flag_inline : std::uint16_t{0});
+    header(
+        out, Type::done, m.ref,
+        static_cast<std::uint16_t>((m.is_inline ? flag_inline : 0) | (m.in_descriptor ? flag_result_descriptor : 0)));
     out.number(m.size);
     out.text(m.content_type);
     out.text(m.text);
@@ -64,6 +80,11 @@ struct Encoder {
     out.text(m.message);
   }
   void operator()(const Bye&) { header(out, Type::bye); }
+  void operator()(const Settings& m) {
+    header(out, Type::settings);
+    out.number(static_cast<std::uint32_t>(m.sandbox));
+    out.number(m.memory_limit);
+  }
 };
 
 std::unexpected<Error> malformed(std::string what) {
@@ -83,6 +104,7 @@ Result<Message> body(Type type, AttemptRef ref, std::uint16_t flags, Reader& in)
       m.operation = in.text();
       m.input_identity = in.text();
       m.payload = in.text();
+      m.linger_us = in.number<std::uint32_t>();
       if (m.inputs > descriptor_limit - 2) return malformed(fmt::format("{} inputs", m.inputs));
       return m;
     }
@@ -95,7 +117,13 @@ Result<Message> body(Type type, AttemptRef ref, std::uint16_t flags, Reader& in)
     case Type::advance: return Advance{ref, in.number<std::uint64_t>(), in.text()};
     case Type::beat: return Beat{ref};
     case Type::cancel: return Cancel{ref};
-    case Type::done: return Done{ref, (flags & flag_inline) != 0, in.number<std::uint64_t>(), in.text(), in.text()};
+    case Type::done:
+      return Done{.ref = ref,
+                  .is_inline = (flags & flag_inline) != 0,
+                  .size = in.number<std::uint64_t>(),
+                  .content_type = in.text(),
+                  .text = in.text(),
+                  .in_descriptor = (flags & flag_result_descriptor) != 0};
     case Type::failed: {
       const std::string_view name = in.text();
       const std::string_view message = in.text();
@@ -105,6 +133,12 @@ Result<Message> body(Type type, AttemptRef ref, std::uint16_t flags, Reader& in)
       return Failed{ref, *code, message};
     }
     case Type::bye: return Bye{};
+    case Type::settings: {
+      const auto sandbox = in.number<std::uint32_t>();
+      if (sandbox > static_cast<std::uint32_t>(Settings::Sandbox::on))
+        return malformed(fmt::format("a sandbox of {}", sandbox));
+      return Settings{static_cast<Settings::Sandbox>(sandbox), in.number<std::uint64_t>()};
+    }
   }
   return malformed(fmt::format("unknown type {}", static_cast<unsigned>(type)));
 }

@@ -56,6 +56,7 @@ struct JobMessage {
   std::string_view operation;
   std::string_view input_identity;
   std::string_view payload;
+  std::uint32_t linger_us = 0;  ///< how long looking for the next message may go on before sleeping for it
   friend bool operator==(const JobMessage&, const JobMessage&) = default;
 };
 /// Worker to engine: a job that was handed over while another one ran begins now.
@@ -85,13 +86,15 @@ struct Cancel {
   AttemptRef ref;
   friend bool operator==(const Cancel&, const Cancel&) = default;
 };
-/// Worker to engine: done. Either `text` is the whole result, or `size` bytes were written to the output.
+/// Worker to engine: done. Either `text` is the whole result, or `size` bytes were written to the output; where the job
+/// had none, to a file in memory whose descriptor comes along.
 struct Done {
   AttemptRef ref;
   bool is_inline = false;
   std::uint64_t size = 0;
   std::string_view content_type;
   std::string_view text;
+  bool in_descriptor = false;
   friend bool operator==(const Done&, const Done&) = default;
 };
 /// Worker to engine: the attempt failed.
@@ -106,7 +109,16 @@ struct Bye {
   friend bool operator==(const Bye&, const Bye&) = default;
 };
 
-using Message = std::variant<Hello, JobMessage, Started, Progress, Advance, Beat, Cancel, Done, Failed, Bye>;
+/// Engine to worker, if at all before everything else: how it is to confine itself. It is in the socket before the
+/// worker starts.
+struct Settings {
+  enum class Sandbox : std::uint8_t { as_built, off, on };
+  Sandbox sandbox = Sandbox::as_built;
+  std::uint64_t memory_limit = 0;  ///< bytes beyond what it has at its start; 0: as built
+  friend bool operator==(const Settings&, const Settings&) = default;
+};
+
+using Message = std::variant<Hello, JobMessage, Started, Progress, Advance, Beat, Cancel, Done, Failed, Bye, Settings>;
 
 /// Replaces `out` by the message's datagram; reuses its capacity.
 void encode(const Message& message, std::string& out);

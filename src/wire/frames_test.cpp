@@ -29,13 +29,14 @@ RC_GTEST_PROP(Frames, EveryMessageComesBackAsItWas, ()) {
   const bool also = *rc::gen::arbitrary<bool>();
   const std::vector<Message> messages{
       Hello{static_cast<std::uint32_t>(number), a},
-      JobMessage{ref, yes, also, static_cast<std::uint32_t>(number % (descriptor_limit - 1)), number, a, b, c},
+      JobMessage{ref, yes, also, static_cast<std::uint32_t>(number % (descriptor_limit - 1)), number, a, b, c,
+                 static_cast<std::uint32_t>(number >> 32)},
       Started{ref},
       Progress{ref, static_cast<std::uint32_t>(number % 1'000'001)},
       Advance{ref, number, a},
       Beat{ref},
       Cancel{ref},
-      Done{ref, yes, number, a, b},
+      Done{ref, yes, number, a, b, also},
       Failed{ref, static_cast<Code>(number % code_count), a},
       Bye{},
   };
@@ -71,7 +72,7 @@ TEST(Frames, AreWhatTheDescriptionOfTheProtocolShows) {
   std::string datagram;
   encode(JobMessage{.ref = {0x192, 1}, .has_output = true, .operation = "echo", .payload = "hi"}, datagram);
   EXPECT_EQ(datagram, bytes_of("02 01 01 00 01 00 00 00 92 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
-                               "04 00 00 00 65 63 68 6f 00 00 00 00 02 00 00 00 68 69"));
+                               "04 00 00 00 65 63 68 6f 00 00 00 00 02 00 00 00 68 69 00 00 00 00"));
   encode(Done{.ref = {0x192, 1}, .is_inline = true, .content_type = "text/plain", .text = "hi"}, datagram);
   EXPECT_EQ(datagram, bytes_of("08 01 04 00 01 00 00 00 92 01 00 00 00 00 00 00 00 00 00 00 00 00 00 00 "
                                "0a 00 00 00 74 65 78 74 2f 70 6c 61 69 6e 02 00 00 00 68 69"));

@@ -1,21 +1,27 @@
 // One thread: receive a job, run its handler, send its result, in that order and with no hop between them.
-// While a handler runs nobody reads the socket but Task::cancelled(), which takes a cancel or the engine's end from
-// it; a job that arrives early waits in the backlog.
+// Jobs that arrive early wait in the backlog and are done in the order in which they came, each answered before the
+// next one begins: so the engine knows which job a worker had begun when it died. While a handler runs nobody reads the
+// socket but Task::cancelled(), which takes a cancel or the engine's end from it.
 #include "worker/serve.hpp"
 
+#include <algorithm>
+#include <array>
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <deque>
 #include <exception>
 #include <new>
+#include <span>
 
 #include <fcntl.h>
 #include <poll.h>
+#include <sched.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/spin.hpp"
 #include "host/clock.hpp"
 #include "host/fd.hpp"
 #include "wire/frames.hpp"
@@ -25,11 +31,15 @@ namespace {
 
 constexpr Duration progress_interval = std::chrono::milliseconds{100};
 constexpr Duration poll_interval = std::chrono::milliseconds{1};
+/// Jobs that may be handed over at once.
+constexpr std::uint32_t window = 8;
+constexpr std::size_t datagrams_at_once = 8;
 
 /// A job as it was received, with texts of its own.
 struct Assignment {
   wire::AttemptRef ref;
-  host::MonoTime deadline{};  ///< zero: none
+  Duration time_left{};  ///< from its beginning; zero: no limit
+  bool cancelled = false;
   std::string operation;
   std::string payload;
   std::string input_identity;
@@ -40,19 +50,19 @@ struct Assignment {
 /// The socket and what has been read from it.
 class Line {
  public:
-  explicit Line(FileHandle socket) : socket_(std::move(socket)), buffer_(wire::frame_limit, '\0') {}
+  explicit Line(FileHandle socket) : socket_(std::move(socket)), reader_(datagrams_at_once, wire::frame_limit) {}
 
   [[nodiscard]] bool gone() const { return gone_; }
 
-  void send(const wire::Message& message) {
+  void send(const wire::Message& message, std::span<const int> descriptors = {}) {
     if (gone_) return;
     wire::encode(message, out_);
-    if (!host::send_datagram(socket_.get(), out_)) gone_ = true;
+    if (!host::send_datagram(socket_.get(), out_, descriptors)) gone_ = true;
   }
 
   /// Blocks until there is a job; none once the engine is gone or said bye.
   [[nodiscard]] std::optional<Assignment> next_job() {
-    while (backlog_.empty() && !gone_ && !bye_) receive(0);
+    while (backlog_.empty() && !gone_ && !bye_) wait();
     if (backlog_.empty() || gone_) return std::nullopt;
     Assignment job = std::move(backlog_.front());
     backlog_.pop_front();
@@ -68,22 +78,60 @@ class Line {
   [[nodiscard]] bool cancelled(wire::AttemptRef ref) const { return gone_ || cancelled_ == ref; }
 
  private:
-  void receive(int flags) {
-    auto datagram = host::receive_datagram(socket_.get(), buffer_, flags);
-    if (!datagram || datagram->bytes.data() == nullptr) {
+  /// For the next message; where the engine says so and it pays, by looking again and again instead of sleeping.
+  void wait() {
+    const host::Clock& clock = host::system_clock();
+    if (!spin_.enabled()) {
+      receive(0);
+      return;
+    }
+    const auto began = clock.now();
+    if (spin_.pays()) {
+      do {
+        if (receive(MSG_DONTWAIT)) return spin_.waited(Duration{});
+        ::sched_yield();
+      } while (clock.now() - began < spin_.limit());
+    }
+    receive(0);
+    spin_.waited(clock.now() - began);
+  }
+
+  /// False where there is nothing to receive.
+  bool receive(int flags) {
+    auto datagrams = reader_.receive(socket_.get(), datagrams_at_once, flags);
+    if (!datagrams && datagrams.error().code == Code::unavailable) return false;
+    if (!datagrams) {
+      gone_ = true;
+      return true;
+    }
+    for (auto& datagram : *datagrams)
+      if (!gone_) take(datagram);
+    return true;
+  }
+
+  void take(host::Datagram& datagram) {
+    if (datagram.bytes.data() == nullptr) {
       gone_ = true;
       return;
     }
-    auto message = wire::decode(datagram->bytes);
+    auto message = wire::decode(datagram.bytes);
     if (!message) {
       gone_ = true;  // the engine and this worker do not understand each other
     } else if (const auto* job = std::get_if<wire::JobMessage>(&*message)) {
-      accept(*job, std::move(datagram->descriptors));
+      accept(*job, std::move(datagram.descriptors));
     } else if (const auto* cancel = std::get_if<wire::Cancel>(&*message)) {
-      cancelled_ = cancel->ref;
+      this->cancel(cancel->ref);
     } else if (std::holds_alternative<wire::Bye>(*message)) {
       bye_ = true;
     }
+  }
+
+  void cancel(wire::AttemptRef ref) {
+    const auto waiting = std::ranges::find(backlog_, ref, &Assignment::ref);
+    if (waiting != backlog_.end())
+      waiting->cancelled = true;
+    else
+      cancelled_ = ref;
   }
 
   void accept(const wire::JobMessage& message, std::vector<FileHandle> descriptors) {
@@ -97,8 +145,8 @@ class Line {
                    .operation = std::string{message.operation},
                    .payload = std::string{message.payload},
                    .input_identity = std::string{message.input_identity}};
-    if (message.time_left_ns != 0)
-      job.deadline = host::system_clock().now() + std::chrono::nanoseconds{message.time_left_ns};
+    job.time_left = std::chrono::nanoseconds{message.time_left_ns};
+    spin_.set_limit(std::chrono::microseconds{message.linger_us});
     auto next = descriptors.begin();
     if (message.payload_in_descriptor) job.payload = read_all((next++)->get());
     if (message.has_output) job.output = std::move(*next++);
@@ -120,7 +168,8 @@ class Line {
   }
 
   FileHandle socket_;
-  std::string buffer_;
+  host::DatagramReader reader_;
+  base::Spin spin_;
   std::string out_;
   std::deque<Assignment> backlog_;
   wire::AttemptRef cancelled_;
@@ -130,7 +179,9 @@ class Line {
 
 class RunningTask final : public Task {
  public:
-  RunningTask(Line& line, Assignment job) : line_(line), job_(std::move(job)) {}
+  RunningTask(Line& line, Assignment job) : line_(line), job_(std::move(job)), cancelled_(job_.cancelled) {
+    if (job_.time_left > Duration{}) deadline_ = host::system_clock().now() + job_.time_left;
+  }
 
   std::string_view operation() const override { return job_.operation; }
   std::string_view payload() const override { return job_.payload; }
@@ -138,7 +189,16 @@ class RunningTask final : public Task {
   int input(std::size_t index) const override { return job_.inputs.at(index).get(); }
   FileHandle take_input(std::size_t index) override { return std::move(job_.inputs.at(index)); }
   std::string_view input_identity() const override { return job_.input_identity; }
-  int output() const override { return job_.output.get(); }
+  int output() override {
+    if (job_.output) return job_.output.get();
+    if (auto made = host::memory_file("hotwell-result")) {
+      job_.output = std::move(*made);
+      output_is_ours_ = true;
+    }
+    return job_.output.get();
+  }
+  /// The file that a result lies in and that the engine does not know yet; else -1.
+  [[nodiscard]] int output_to_hand_over() const { return output_is_ours_ ? job_.output.get() : -1; }
 
   void advance(std::uint64_t n) override { line_.send(wire::Advance{job_.ref, n, content_type_}); }
   void set_content_type(std::string_view content_type) override {
@@ -151,19 +211,27 @@ class RunningTask final : public Task {
     const double bounded = fraction > 0 ? (fraction < 1 ? fraction : 1) : 0;  // not-a-number counts as 0
     line_.send(wire::Progress{job_.ref, static_cast<std::uint32_t>(bounded * 1e6)});
   }
+  void beat() override {
+    const auto now = host::system_clock().now();
+    if (now - told_ < progress_interval) return;
+    told_ = now;
+    line_.send(wire::Beat{job_.ref});
+  }
   bool cancelled() override {
     if (cancelled_) return true;
     const auto now = host::system_clock().now();
     if (now - polled_ < poll_interval) return false;
     polled_ = now;
     line_.poll();
-    cancelled_ = line_.cancelled(job_.ref) || (job_.deadline != host::MonoTime{} && now >= job_.deadline);
+    cancelled_ = line_.cancelled(job_.ref) || now >= deadline_;
     return cancelled_;
   }
 
+  [[nodiscard]] bool cancelled_before() const { return job_.cancelled; }
+
   /// Writes a result that is too long for a message to the output.
   Result<void> write_output(std::string_view text) {
-    if (output() < 0) return fail(Code::internal, "a result is too long to travel inline and the job has no output");
+    if (output() < 0) return fail(Code::io, "no file in memory can be made for a result");
     std::size_t done = 0;
     while (done < text.size()) {
       const ssize_t n = ::pwrite(output(), text.data() + done, text.size() - done, static_cast<off_t>(done));
@@ -179,13 +247,17 @@ class RunningTask final : public Task {
   Assignment job_;
   std::string content_type_ = "application/octet-stream";
   host::MonoTime told_{};
+  host::MonoTime deadline_ = host::MonoTime::max();
   host::MonoTime polled_{};
-  bool cancelled_ = false;
+  bool output_is_ours_ = false;
+  bool cancelled_;
 };
 
 /// A handler is the user's code: what it throws becomes an error here.
 Result<Reply> run(const std::map<std::string, Handler, std::less<>>& handlers, RunningTask& task) {
-  const auto handler = handlers.find(task.operation());
+  if (task.cancelled_before()) return fail(Code::cancelled, "the job was cancelled before it began");
+  auto handler = handlers.find(task.operation());
+  if (handler == handlers.end()) handler = handlers.find("*");
   if (handler == handlers.end())
     return fail(Code::not_found, "this worker has no operation \"" + std::string{task.operation()} + "\"");
   try {
@@ -211,7 +283,10 @@ void answer(Line& line, wire::AttemptRef ref, Result<Reply> reply, RunningTask& 
   if (reply) {
     const std::string_view content_type = std::string_view{reply->content_type}.substr(0, wire::name_limit);
     const bool is_inline = reply->size == 0;
-    line.send(wire::Done{ref, is_inline, reply->size, content_type, reply->text});
+    const int file = is_inline ? -1 : task.output_to_hand_over();
+    const std::array<int, 1> descriptors{file};
+    line.send(wire::Done{ref, is_inline, reply->size, content_type, reply->text, file >= 0},
+              std::span{descriptors}.first(file >= 0 ? 1 : 0));
   } else {
     const std::string message = reply.error().cause
                                     ? to_string(reply.error()).substr(to_string(reply.error().code).size() + 2)
@@ -225,7 +300,7 @@ void answer(Line& line, wire::AttemptRef ref, Result<Reply> reply, RunningTask& 
 int serve_on(FileHandle socket, const std::map<std::string, Handler, std::less<>>& handlers) {
   std::signal(SIGPIPE, SIG_IGN);
   Line line{std::move(socket)};
-  line.send(wire::Hello{1, "hotwell-sdk"});
+  line.send(wire::Hello{window, "hotwell-sdk"});
   while (auto job = line.next_job()) {
     const wire::AttemptRef ref = job->ref;
     RunningTask task{line, std::move(*job)};
@@ -233,11 +308,6 @@ int serve_on(FileHandle socket, const std::map<std::string, Handler, std::less<>
     answer(line, ref, std::move(reply), task);
   }
   return EXIT_SUCCESS;
-}
-
-int serve(const std::map<std::string, Handler, std::less<>>& handlers) {
-  ::fcntl(wire::worker_descriptor, F_SETFD, FD_CLOEXEC);  // not for children of the worker
-  return serve_on(FileHandle{wire::worker_descriptor}, handlers);
 }
 
 }  // namespace hotwell::worker

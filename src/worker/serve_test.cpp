@@ -30,11 +30,14 @@ class Worker {
     ASSERT_TRUE(host::send_datagram(socket_.get(), out_, descriptors).has_value());
   }
   wire::Message receive() {
-    auto datagram = host::receive_datagram(socket_.get(), buffer_);
-    return wire::decode(datagram.value().bytes).value();
+    auto datagram = host::receive_datagram(socket_.get(), buffer_).value();
+    received = std::move(datagram.descriptors);
+    return wire::decode(datagram.bytes).value();
   }
   void hang_up() { socket_ = FileHandle{}; }
   void join() { thread_.join(); }
+
+  std::vector<FileHandle> received;  ///< descriptors of the last message
 
  private:
   std::string out_;
@@ -77,6 +80,53 @@ TEST(Serve, HandsInDescriptorsAndTakesALongResultByDescriptor) {
   const auto size = wire::inline_limit + 5;
   EXPECT_EQ(answer, (wire::Message{wire::Done{{7, 1}, false, size, "text/plain", ""}}));
   EXPECT_EQ(host::file_size(output.get()).value(), size);
+}
+
+TEST(Serve, HandsOverAFileWhereTheJobHasNoOutput) {
+  Worker worker{{{"long", [](Task&) -> Result<Reply> {
+                    return Reply::inline_text("text/plain", std::string(wire::inline_limit + 1, '.'));
+                  }}}};
+  worker.send(job("long"));
+  const auto size = wire::inline_limit + 1;
+  EXPECT_EQ(worker.receive(), (wire::Message{wire::Done{{7, 1}, false, size, "text/plain", "", true}}));
+  ASSERT_EQ(worker.received.size(), 1U);
+  EXPECT_EQ(host::file_size(worker.received.front().get()).value(), size);
+}
+
+TEST(Serve, DoesWhatCameEarlyInItsOrderButWhatWasCancelled) {
+  Worker worker{
+      {{"echo",
+        [](Task& task) -> Result<Reply> { return Reply::inline_text("text/plain", std::string{task.payload()}); }},
+       {"wait", [](Task& task) -> Result<Reply> {
+          while (!task.cancelled()) std::this_thread::yield();
+          return fail(Code::cancelled, "stopped");
+        }}}};
+  worker.send(job("wait"));
+  const auto early = [&](std::uint64_t number, std::string_view payload) {
+    auto message = job("echo", payload);
+    message.ref.job = number;
+    worker.send(message);
+  };
+  early(8, "first");
+  early(9, "second");
+  early(10, "third");
+  worker.send(wire::Cancel{{9, 1}});
+  worker.send(wire::Cancel{{7, 1}});
+  EXPECT_EQ(std::get<wire::Failed>(worker.receive()).code, Code::cancelled);
+  EXPECT_EQ(std::get<wire::Done>(worker.receive()).ref.job, 8U);
+  EXPECT_EQ(std::get<wire::Failed>(worker.receive()).ref.job, 9U);
+  EXPECT_EQ(std::get<wire::Done>(worker.receive()).text, "third");
+}
+
+TEST(Serve, LooksForItsNextJobWhereTheEngineSaysSo) {
+  Worker worker{{{"noop", [](Task&) -> Result<Reply> { return Reply{}; }}}};
+  for (std::uint32_t attempt = 1; attempt <= 1000; ++attempt) {
+    auto message = job("noop");
+    message.ref.attempt = attempt;
+    message.linger_us = 50;
+    worker.send(message);
+    EXPECT_EQ(std::get<wire::Done>(worker.receive()).ref.attempt, attempt);
+  }
 }
 
 TEST(Serve, TurnsWhatAHandlerThrowsIntoErrors) {

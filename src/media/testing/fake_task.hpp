@@ -24,7 +24,7 @@ class FakeTask final : public worker::Task {
   [[nodiscard]] int input(std::size_t index) const override;
   [[nodiscard]] FileHandle take_input(std::size_t index) override;
   [[nodiscard]] std::string_view input_identity() const override { return identity_; }
-  [[nodiscard]] int output() const override { return output_.get(); }
+  [[nodiscard]] int output() override { return output_.get(); }
   void advance(std::uint64_t n) override;
   void set_content_type(std::string_view content_type) override;
   void progress(double fraction) override { progress_.push_back(fraction); }

@@ -29,6 +29,89 @@ TEST(FramesPool, AnswersInlineByDescriptorAndBeyondTheInlineLimit) {
   EXPECT_EQ(pool.execute({.operation = "noop"}).value().size, 0U);
 }
 
+TEST(Regression, AResultWithoutASinkTakesNoMoreMemoryThanAllowed) {
+  auto options = frames_options(1);
+  options.result_limit = 1000_B;
+  WorkerPool pool{options};
+  auto end = start(pool, {.operation = "write", .payload = std::string(1001, 'x')}, {.retries = 3}).get();
+  EXPECT_EQ(end.result.error().code, Code::too_large);
+  EXPECT_EQ(end.attempts, 1U);
+  EXPECT_EQ(pool.execute({.operation = "write", .payload = std::string(1000, 'x')}).value().size, 1000U);
+}
+
+TEST(FramesPool, ACallerThatWaitsRunsThePoolUnlessItsExecutorIsUsed) {
+  WorkerPool pool{frames_options(1, 1)};
+  std::thread::id ran;  // written on the loop, read when nothing runs
+  const auto subscription = pool.on<JobCompleted>([&](const JobCompleted&) { ran = std::this_thread::get_id(); });
+  const auto leads = [&] {
+    EXPECT_TRUE(pool.execute({.operation = "noop"}).has_value());
+    return ran == std::this_thread::get_id();
+  };
+  bool led = false;
+  for (int i = 0; i < 10'000 && !led; ++i) led = leads();
+  EXPECT_TRUE(led);
+  (void)pool.executor();
+  for (int i = 0; i < 20; ++i) EXPECT_FALSE(leads());
+}
+
+TEST(FramesPool, CallersOfEveryKindAtOnceAreAllAnswered) {
+  auto options = frames_options(2);
+  options.feed_ahead = 8;
+  options.spin = 50us;
+  WorkerPool pool{options};
+  std::atomic<int> answered{0};
+  {
+    std::vector<std::jthread> callers;
+    for (int caller = 0; caller < 3; ++caller)
+      callers.emplace_back([&] {
+        for (int i = 0; i < 200; ++i) {
+          const auto payload = std::to_string(i);
+          if (pool.execute({.operation = "echo", .payload = payload}).value().text() == payload) ++answered;
+        }
+      });
+    callers.emplace_back([&] {
+      std::vector<Started> all;
+      for (int i = 0; i < 200; ++i) all.push_back(start(pool, {.operation = "echo", .payload = "async"}));
+      for (auto& each : all)
+        if (each.get().result.value().text() == "async") ++answered;
+    });
+  }
+  EXPECT_EQ(answered, 800);
+  EXPECT_EQ(pool.stats().jobs.completed, 800U);
+}
+
+TEST(Regression, ACrashCostsOneAttemptOfOneJobAlsoWhereWorkersAreFedAhead) {
+  auto options = frames_options(1, 1);
+  options.feed_ahead = 8;
+  WorkerPool pool{options};
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(pool.execute({.operation = "fragile"}).has_value());  // they are short
+  std::vector<Started> all;
+  for (int i = 0; i < 60; ++i)
+    all.push_back(
+        start(pool, {.operation = "fragile", .payload = i == 25 ? "die" : std::to_string(i)}, {.retries = 0}));
+  for (int i = 0; i < 60; ++i) {
+    const auto end = all[static_cast<std::size_t>(i)].get();
+    EXPECT_EQ(end.attempts, 1U);
+    if (i == 25) {
+      EXPECT_EQ(end.result.error().code, Code::crashed);
+    } else {
+      ASSERT_TRUE(end.result.has_value()) << i << ": " << to_string(end.result.error());
+      EXPECT_EQ(end.result->text(), std::to_string(i));
+    }
+  }
+}
+
+TEST(FramesPool, LargePayloadsFedAheadFitTheSocketOneAfterTheOther) {
+  auto options = frames_options(1, 1);
+  options.feed_ahead = 8;
+  WorkerPool pool{options};
+  for (int i = 0; i < 50; ++i) ASSERT_TRUE(pool.execute({.operation = "echo"}).has_value());
+  const std::string payload(60'000, 'p');
+  std::vector<Started> all;
+  for (int i = 0; i < 40; ++i) all.push_back(start(pool, {.operation = "echo", .payload = payload}));
+  for (auto& each : all) EXPECT_EQ(each.get().result.value().text(), payload);
+}
+
 TEST(FramesPool, KeepsWorkersWarmAndCounts) {
   WorkerPool pool{frames_options(2, 1)};
   const auto first = pool.execute({.operation = "pid"}).value();
@@ -295,7 +378,7 @@ TEST(FramesPool, AWorkerIsGivenNothingButWhatItNeeds) {
   EXPECT_THAT(text, testing::Not(HasSubstr("HOTWELL_")));
   std::size_t descriptors = 0;
   for (auto at = text.find("fd "); at != std::string::npos; at = text.find("fd ", at + 1)) ++descriptors;
-  EXPECT_EQ(descriptors, 6U) << text;  // 0, 1, 2, the socket, the output, and the directory that lists them
+  EXPECT_EQ(descriptors, 5U) << text;  // 0, 1, 2, the socket, and the directory that lists them
 }
 
 TEST(FramesPool, AProgramThatIsNotThereIsAReadableError) {

@@ -18,8 +18,15 @@ TEST(FunctionPool, NeedsNoSpawner) {
   EXPECT_EQ(stats.jobs.total, 2U);
 }
 
+TEST(FunctionPool, DefaultsFitTheMaximum) {
+  WorkerPool plain{{}};
+  EXPECT_EQ(plain.stats().workers.max, 8U);
+  WorkerPool single{{.max_workers = 1}};
+  EXPECT_EQ(single.submit([](std::stop_token) { return 1; }).get().value(), 1);
+}
+
 TEST(FunctionPool, AnExceptionIsAnErrorAndNotRetried) {
-  WorkerPool pool{PoolOptions{}};
+  WorkerPool pool{{}};
   std::atomic<int> calls{0};
   auto future = pool.submit([&](std::stop_token) -> int {
     ++calls;
