@@ -27,10 +27,15 @@ void add_serve(CLI::App& root, Commands& commands);
 void add_run(CLI::App& root, Commands& commands);
 void add_status(CLI::App& root, Commands& commands);
 void add_jobs(CLI::App& root, Commands& commands);
+void add_explain(CLI::App& root, Commands& commands);
 void add_cache(CLI::App& root, Commands& commands);
+void add_alerts(CLI::App& root, Commands& commands);
 void add_knobs(CLI::App& root, Commands& commands);
 void add_config(CLI::App& root, Commands& commands);
+void add_top(CLI::App& root, Commands& commands);
+void add_bench(CLI::App& root, Commands& commands);
 void add_doctor(CLI::App& root, Commands& commands);
+void add_replay(CLI::App& root, Commands& commands);
 void add_demo(CLI::App& root, Commands& commands);
 void add_version(CLI::App& root, Commands& commands);
 

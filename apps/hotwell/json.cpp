@@ -39,8 +39,8 @@ const json::value* find(const json::value& value, std::string_view pointer) {
 
 }  // namespace
 
-Outcome<json::value> get_json(Client& daemon, const std::string& target) {
-  const auto answer = daemon.send({.target = target});
+Outcome<json::value> get_json(Client& daemon, const std::string& target, Duration patience) {
+  const auto answer = daemon.send({.target = target, .patience = patience});
   if (!answer) return std::unexpected(answer.error());
   boost::system::error_code error;
   auto value = json::parse(answer->text, error);

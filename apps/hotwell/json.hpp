@@ -11,7 +11,8 @@
 namespace hotwell::cli {
 
 /// GET of a route that answers JSON. Ends: as Client::send; failed when it is none.
-[[nodiscard]] Outcome<boost::json::value> get_json(Client& daemon, const std::string& target);
+[[nodiscard]] Outcome<boost::json::value> get_json(Client& daemon, const std::string& target,
+                                                   Duration patience = std::chrono::seconds{60});
 
 // What a pointer such as "/requests/total" leads to: 0 or empty where there is no such number or text.
 [[nodiscard]] double number_at(const boost::json::value& json, std::string_view pointer);

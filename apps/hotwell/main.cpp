@@ -32,9 +32,14 @@ int run_program(int argc, char** argv) {
   add_run(app, commands);
   add_status(app, commands);
   add_jobs(app, commands);
+  add_explain(app, commands);
   add_cache(app, commands);
+  add_alerts(app, commands);
   add_knobs(app, commands);
+  add_top(app, commands);
+  add_bench(app, commands);
   add_config(app, commands);
+  add_replay(app, commands);
   add_doctor(app, commands);
   add_demo(app, commands);
   add_version(app, commands);

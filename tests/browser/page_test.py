@@ -67,6 +67,8 @@ def figures_change_while_one_looks(programs, browser):
         page.wait(f"{tile}.innerText.includes('40 in')")
         page.wait("document.querySelector('.chart .plot').getAttribute('aria-label').match(/all [1-9.]/)")
         page.wait("document.body.innerText.includes('GET /v1/cache/{key*}')")
+        daemon.submit("wait", params={"n": 0})
+        page.wait("document.querySelector('.workers li[data-state=busy]')?.innerText.includes('wait')")
         page.wait("document.getElementById('live').textContent === 'live'")
         silent(page)
 
@@ -101,6 +103,38 @@ def an_alert_fires_and_resolves_before_ones_eyes(programs, browser):
         for n in range(6):
             daemon.open_gate(n)
         page.wait("document.getElementById('verdict').dataset.level === 'good'")
+        silent(page)
+
+
+def a_silenced_alert_is_quiet_until_the_silence_ends(programs, browser):
+    with Daemon(programs, max_workers=1, queue_depth=2) as daemon:
+        for n in range(5):
+            daemon.submit("wait", params={"n": n})
+        page = browser.open(daemon.url + "/#/alerts")
+        page.wait("document.getElementById('verdict').dataset.level === 'bad'")
+        page.click(".alerts li button")
+        page.wait("document.querySelector('#view .answer').innerText.includes('is silenced for 1 h')")
+        page.wait("document.querySelector('.alerts .tag').innerText === 'firing, silenced'")
+        page.wait("document.getElementById('firing').textContent === ''")
+        page.click("section:nth-of-type(3) .alerts li button")
+        page.wait("document.getElementById('firing').textContent === '1'")
+        silent(page)
+
+
+def the_charts_know_what_was_before_the_page(programs, browser):
+    with Daemon(programs) as daemon:
+        for i in range(30):
+            daemon.ask("PUT", f"/v1/cache/k{i}", "x")
+        page = browser.open(daemon.url + "/")
+        label = "document.querySelector('.chart .plot')?.getAttribute('aria-label')"
+        page.wait(f"{label}?.includes('now: all ') && !{label}.includes('unknown')")
+        page.js("document.querySelector('.chart .plot').focus()")
+        # Walking back comes to a second that was busy before the page was there.
+        page.js(f"""(() => {{ for (let i = 0; i < 120 && !/all [1-9]/.test({label}); ++i)
+            document.querySelector('.chart .plot').dispatchEvent(new KeyboardEvent('keydown', {{ key: 'ArrowLeft' }})); }})()""")
+        check(page.js(f"/at .*all [1-9]/.test({label})"), page.js(label))
+        page.click("#ranges button:nth-child(3)")
+        page.wait("document.querySelector('#ranges button:nth-child(3)').getAttribute('aria-pressed') === 'true'")
         silent(page)
 
 

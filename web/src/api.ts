@@ -11,7 +11,7 @@ export interface Endpoint {
 export type Severity = "info" | "warning" | "critical";
 export interface Recommendation {
   type: string; severity: Severity; message: string;
-  knob?: string; action?: string; effect?: string; evidence?: Record<string, number | string>;
+  knob?: string; effect?: string; evidence?: Record<string, number>;
 }
 export interface ByPriority { high: number; normal: number; low: number }
 export interface Metrics {
@@ -30,8 +30,8 @@ export interface Metrics {
 }
 
 export interface Worker {
-  name: string; type: string; state: "starting" | "idle" | "busy" | "leaving";
-  job?: { id: string; operation: string; attempt: number; progress: number; seconds: number };
+  name: string; type: string; state: "starting" | "idle" | "busy";
+  jobs: { id: string; operation: string; attempt: number; progress: number; seconds: number }[];  ///< more than one only where it was fed ahead
 }
 export interface Job {
   id: string; operation: string; input: string; params: Record<string, unknown>; priority: string; state: string;
@@ -43,10 +43,17 @@ export interface Knob {
   name: string; description: string; unit: string; min: number; max: number; value: number; set_by: string; why: string;
 }
 export interface AlertState {
-  type: string; status: string; severity?: Severity; value?: number; threshold?: number; since?: string;
-  fingerprint?: string; silenced?: boolean; message?: string;
+  type: string; status: "no_data" | "inactive" | "pending" | "firing" | "clearing" | "resolved"; severity: Severity;
+  value: number | null; threshold: number; clear: number; started_at: string | null; resolved_at: string | null;
+  fingerprint: string; summary: string; silenced_by: string; inhibited_by: string;
 }
-export interface Silence { id: string; type?: string; until?: string; why?: string; set_by?: string }
+export interface Silence {
+  id: string; matchers: Record<string, string>; starts_at: string; ends_at: string; created_by: string; comment: string;
+}
+export interface Channel {
+  name: string; kind: string; pending: number; delivered: number; retried: number; dropped: number; last_error: string;
+}
+export interface AlertsAnswer { alerts: AlertState[]; rules: AlertState[]; silences: Silence[]; channels: Channel[] }
 
 /** The server wants a token. */
 export class NotSignedIn extends Error {}
@@ -76,30 +83,24 @@ async function send(method: string, path: string, body?: BodyInit, type?: string
 
 export const get = async <T>(path: string): Promise<T> => (await send("GET", path)).json() as Promise<T>;
 
-const absent = new Set<string>();
-
-/** As get(); nothing where this server has no such route, and then it is not asked again. */
-export async function find<T>(path: string): Promise<T | null> {
-  const route = path.split("?")[0]!;
-  if (absent.has(route)) return null;
-  try {
-    return await get<T>(path);
-  } catch (error) {
-    if (!(error instanceof Refused)) throw error;
-    if (error.status === 404 || error.status === 405) absent.add(route);
-    return null;
-  }
-}
-
 async function sendJson<T>(method: string, path: string, value?: unknown): Promise<T | null> {
   const answer = await send(method, path, value === undefined ? undefined : JSON.stringify(value), value === undefined ? undefined : "application/json");
   return answer.status === 204 ? null : (answer.json() as Promise<T>);
 }
 
 export const metrics = (): Promise<Metrics> => get("/performance/metrics?format=raw");
-export const workers = async (): Promise<Worker[] | null> => (await find<{ workers: Worker[] }>("/v1/workers"))?.workers ?? null;
-export const operations = async (): Promise<string[]> => (await find<{ operations: string[] }>("/v1/operations"))?.operations ?? [];
-export const knobs = async (): Promise<Knob[]> => (await find<{ knobs: Knob[] }>("/v1/knobs"))?.knobs ?? [];
+export const workers = async (): Promise<Worker[]> => (await get<{ workers: Worker[] }>("/v1/workers")).workers;
+export const operations = async (): Promise<string[]> => (await get<{ operations: string[] }>("/v1/operations")).operations;
+export const recommendations = async (): Promise<Recommendation[]> =>
+  (await get<{ recommendations: Recommendation[] }>("/v1/recommendations")).recommendations;
+
+export const alerts = (): Promise<AlertsAnswer> => get("/v1/alerts");
+export const silence = (type: string, seconds: number, comment: string): Promise<unknown> =>
+  sendJson("POST", "/v1/alerts/silences", { matchers: { alertname: type }, duration: seconds, created_by: "dashboard", comment });
+export const endSilence = (id: string): Promise<unknown> => sendJson("DELETE", `/v1/alerts/silences/${encodeURIComponent(id)}`);
+export const testChannel = (channel: string): Promise<unknown> => sendJson("POST", "/v1/alerts/test", { channel });
+
+export const knobs = async (): Promise<Knob[]> => (await get<{ knobs: Knob[] }>("/v1/knobs")).knobs;
 export const setKnob = (name: string, value: number, why: string): Promise<Knob | null> =>
   sendJson("PUT", `/v1/knobs/${encodeURIComponent(name)}`, { value, ...(why ? { why } : {}) });
 

@@ -33,7 +33,7 @@ function niceStep(range: number, steps: number): number {
   return power * (digit <= 1 ? 1 : digit <= 2 ? 2 : digit <= 5 ? 5 : 10);
 }
 
-const timeSteps = [10, 30, 60, 300, 600, 900, 1800, 3600, 7200, 10800, 21600];
+const timeSteps = [10, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10800, 21600];
 
 /** The place of the reading nearest to `when`; -1 where there is none within a step or two. */
 function nearest(times: readonly number[], when: number, step: number): number {
@@ -171,7 +171,7 @@ export class Chart {
 
     // The scale of time, at whole minutes or hours of the clock on the wall.
     const seconds = this.frame.to - this.frame.from;
-    const wanted = Math.max(2, Math.floor((width - this.left) / 90));
+    const wanted = Math.max(2, Math.floor((width - this.left) / 75));
     const tick = timeSteps.find((candidate) => seconds / candidate <= wanted) ?? 21600;
     const zone = new Date().getTimezoneOffset() * 60;
     context.textAlign = "center";

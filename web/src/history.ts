@@ -1,77 +1,71 @@
-/// What the charts draw: readings collected while the page is open, and, where the server keeps series, those from before.
-import type { Metrics } from "./api";
+/// What the charts draw: the server's series, asked for once as far as a chart looks back, then the newest seconds again
+/// and again. The server keeps them, so a page that was just opened knows as much as one that stood open all day.
+import { get, Refused } from "./api";
 import type { Frame, Points } from "./chart";
 
 /** How far the charts look back. The server keeps each with its own step. */
 export const ranges = { "5m": { seconds: 300, step: 1 }, "1h": { seconds: 3600, step: 10 }, "24h": { seconds: 86400, step: 60 } } as const;
 export type Range = keyof typeof ranges;
 
-type Reading = Record<string, number | null>;
-const kept = 3600;
-
-/** Each curve: how a reading of the metrics gives it. */
-const sources: Record<string, (now: Metrics, before: Metrics | null) => number | null> = {
-  rate: (m) => m.requests.throughput,
-  failing: (m) => m.requests.throughput * m.requests.errorRate,
-  p50: (m) => (m.requests.total > 0 ? m.latency.p50 : null),
-  p95: (m) => (m.requests.total > 0 ? m.latency.p95 : null),
-  p99: (m) => (m.requests.total > 0 ? m.latency.p99 : null),
-  cpu: (m) => m.system.cpu,
-  memory: (m) => m.system.memory,
-  busy: (m) => m.workers.busy,
-  waiting: (m) => m.queue.pending,
-  hitMemory: (m, b) => hitRatio(m.cache.memory, b?.cache.memory),
-  hitTotal: (m, b) => hitRatio(m.cache.total, b?.cache.total),
+/** The page's names of the curves, and the server's. */
+const names: Record<string, string> = {
+  rate: "requests.rate", errorRate: "requests.error_rate", p50: "latency.p50", p95: "latency.p95", p99: "latency.p99",
+  cpu: "cpu", memory: "memory", busy: "workers.busy", waiting: "queue", hitTotal: "cache.hit_ratio", hitMemory: "cache.memory.hit_ratio",
 };
-const keys = Object.keys(sources);
+const query = Object.values(names).join(",");
 
-function hitRatio(now: { hits: number; misses: number }, before?: { hits: number; misses: number }): number | null {
-  if (!before) return null;
-  const hits = now.hits - before.hits, misses = now.misses - before.misses;
-  return hits >= 0 && misses >= 0 && hits + misses > 0 ? hits / (hits + misses) : null;
-}
+interface Answer { from: number; step: number; count: number; series: { name: string; values: (number | null)[] }[] }
 
 export class History {
-  private readonly times: number[] = [];
-  private readonly readings: Reading[] = [];
-  private last: Metrics | null = null;
-  private readonly past = new Map<Range, Points>();
-
-  add(when: number, metrics: Metrics): void {
-    const reading: Reading = {};
-    for (const key of keys) reading[key] = sources[key]!(metrics, this.last);
-    this.last = metrics;
-    this.times.push(when);
-    this.readings.push(reading);
-    if (this.times.length > kept) {
-      this.times.shift();
-      this.readings.shift();
-    }
-  }
+  private readonly readings = new Map<number, Record<string, number | null>>();
+  private range: Range | null = null;
+  private due = 0;  ///< epoch seconds: a step is over
+  private asking = false;
 
   frame(range: Range, now: number): Frame {
     const { seconds, step } = ranges[range];
     return { from: now - seconds, to: now, step };
   }
 
-  /** What is known between the frame's ends: the server's past, then what was seen here since. */
-  points(range: Range, frame: Frame): Points {
-    const t: number[] = [];
-    const values: Record<string, (number | null)[]> = Object.fromEntries(keys.map((key) => [key, []]));
-    const past = this.past.get(range);
-    const seenFrom = past?.t.length ? Math.max(this.times[0] ?? Infinity, past.t[past.t.length - 1]! + frame.step / 2) : -Infinity;
-    past?.t.forEach((when, i) => {
-      if (when < frame.from || when >= seenFrom) return;
-      t.push(when);
-      for (const key of keys) values[key]!.push(past.values[key]?.[i] ?? null);
-    });
-    let next = -Infinity;
-    this.times.forEach((when, i) => {
-      if (when < Math.max(frame.from, seenFrom) || when < next) return;
-      next = when + frame.step * 0.9;
-      t.push(when);
-      for (const key of keys) values[key]!.push(this.readings[i]![key] ?? null);
-    });
+  /** Fetches what is not here yet. A server whose monitor is off has no past: the charts stay empty. */
+  async refresh(range: Range, now: number): Promise<void> {
+    const { seconds, step } = ranges[range];
+    const anew = range !== this.range;
+    if (this.asking || (!anew && now < this.due)) return;
+    this.asking = true;
+    try {
+      // A page that slept asks for all that it missed.
+      const behind = now - Math.max(0, ...this.readings.keys());
+      const answer = await get<Answer>(`/v1/series?name=${query}&window=${anew ? seconds : Math.min(seconds, Math.ceil(behind) + 3 * step)}`);
+      if (anew || answer.step !== step) this.readings.clear();
+      this.range = answer.step === step ? range : null;
+      this.take(answer);
+      this.due = now + step;
+      for (const when of this.readings.keys()) if (when < now - seconds - step) this.readings.delete(when);
+    } catch (error) {
+      if (!(error instanceof Refused)) throw error;
+      this.readings.clear();
+      this.due = now + 60;
+    } finally {
+      this.asking = false;
+    }
+  }
+
+  private take(answer: Answer): void {
+    const columns = new Map(answer.series.map(({ name, values }) => [name, values]));
+    for (let i = 0; i < answer.count; ++i) {
+      const reading: Record<string, number | null> = {};
+      for (const [key, name] of Object.entries(names)) reading[key] = columns.get(name)?.[i] ?? null;
+      const rate = reading["rate"], failed = reading["errorRate"];
+      reading["failing"] = rate == null ? null : rate * (failed ?? 0);
+      this.readings.set(answer.from + (i + 1) * answer.step, reading);
+    }
+  }
+
+  points(frame: Frame): Points {
+    const t = [...this.readings.keys()].filter((when) => when >= frame.from - frame.step).sort((a, b) => a - b);
+    const values: Points["values"] = {};
+    for (const key of [...Object.keys(names), "failing"]) values[key] = t.map((when) => this.readings.get(when)![key] ?? null);
     return { t, values };
   }
 }

@@ -1,10 +1,10 @@
 /// The dashboard: asks the server once a second, listens to its events, and shows one of the views.
 import * as api from "./api";
-import type { AlertState, Metrics, Worker } from "./api";
+import type { AlertsAnswer, Metrics, Recommendation, Worker } from "./api";
 import { h, keyed, setAttribute, setText, show } from "./dom";
 import { span } from "./format";
 import { History, Range, ranges } from "./history";
-import { judge, Level } from "./verdict";
+import { isLoud, judge, Level } from "./verdict";
 import type { ServerEvent, State, View } from "./view";
 import { Alerts } from "./views/alerts";
 import { Events } from "./views/events";
@@ -20,7 +20,6 @@ const onDemand = ["cacheHit", "cacheMiss", "cacheSet", "cacheEviction", "cacheEx
 // ---- what the page knows --------------------------------------------------------------------------------------------
 const history = new History();
 const moves: State["moves"] = { memory: { promoted: 0, demoted: 0 }, disk: { promoted: 0, demoted: 0 } };
-const thresholds: State["thresholds"] = { cpu: 0.8, memory: 0.85, errorRate: 0.05, queueDepth: 100 };
 let state: State | null = null;
 let range: Range = "5m";
 let lastAnswer = 0;
@@ -50,7 +49,7 @@ function navigate(): void {
 function refreshView(): void {
   if (!state || !current) return;
   state.frame = history.frame(range, Date.now() / second);
-  state.points = history.points(range, state.frame);
+  state.points = history.points(state.frame);
   views[current]!.update(state);
 }
 
@@ -69,13 +68,18 @@ function showVerdict(level: Level, title: string, why: string, advice: { message
   document.title = `${level === "good" ? "✓" : level === "unknown" ? "…" : "!"} ${title} – Hotwell`;
 }
 
-function accept(metrics: Metrics, workers: Worker[] | null, alerts: AlertState[] | null): void {
+/** Where the rules raise their alerts. A rule that is off raises none. */
+function thresholdsOf(alerts: AlertsAnswer): State["thresholds"] {
+  const raised = (type: string, unit: number): number => (alerts.rules.find((rule) => rule.type === type)?.threshold ?? Infinity) / unit;
+  return { cpu: raised("cpu", 100), memory: raised("memory", 100), errorRate: raised("errorRate", 100), queueDepth: raised("queueDepth", 1) };
+}
+
+function accept(metrics: Metrics, workers: Worker[], alerts: AlertsAnswer, recommendations: Recommendation[]): void {
   const now = Date.now() / second;
   lastAnswer = now;
-  history.add(now, metrics);
   const frame = history.frame(range, now);
-  state = { metrics, workers, alerts, frame, points: history.points(range, frame), moves, thresholds };
-  const verdict = judge(metrics, alerts);
+  state = { metrics, workers, alerts, recommendations, frame, points: history.points(frame), moves, thresholds: thresholdsOf(alerts) };
+  const verdict = judge(metrics, alerts.alerts, recommendations);
   document.body.classList.remove("stale");
   show(byId("sign-in"), false);
   if (byId("page").hidden) {
@@ -84,7 +88,7 @@ function accept(metrics: Metrics, workers: Worker[] | null, alerts: AlertState[]
   }
   showVerdict(verdict.level, verdict.title, verdict.why, verdict.advice);
   setText(byId("facts"), `up ${span(metrics.system.uptime)}`);
-  const firing = metrics.alerts.types.length;
+  const firing = alerts.alerts.filter(isLoud).length;
   setText(byId("firing"), firing > 0 ? String(firing) : "");
   setAttribute(byId("firing"), "aria-label", firing > 0 ? `${firing} firing` : null);
   views[current]!.update(state);
@@ -101,11 +105,12 @@ async function refresh(): Promise<void> {
   asking = true;
   const began = performance.now();
   try {
-    const [metrics, workers, alerts] = await Promise.all([
-      api.metrics(), current === "overview" ? api.workers() : Promise.resolve(state?.workers ?? null),
-      api.find<{ alerts: AlertState[] }>("/v1/alerts").then((answer) => answer?.alerts ?? null),
+    const overview = current === "overview";
+    const [metrics, workers, alerts, recommendations] = await Promise.all([
+      api.metrics(), overview || !state ? api.workers() : state.workers, api.alerts(), api.recommendations(),
+      overview ? history.refresh(range, Date.now() / second) : undefined,
     ]);
-    accept(metrics, workers, alerts);
+    accept(metrics, workers, alerts, recommendations);
     if (!stream) listen(withCache);
   } catch (error) {
     if (error instanceof api.NotSignedIn) {
@@ -207,7 +212,7 @@ keyed(byId("ranges"), Object.keys(ranges) as Range[], (name) => name, (name) =>
   h("button", { type: "button", "aria-pressed": String(name === range), onclick: () => {
     range = name;
     for (const button of Array.from(byId("ranges").children) as HTMLElement[]) setAttribute(button, "aria-pressed", String(button.dataset["key"] === name));
-    refreshView();
+    void history.refresh(range, Date.now() / second).then(refreshView, () => undefined);
   } }, name), () => undefined);
 
 addEventListener("hashchange", navigate);

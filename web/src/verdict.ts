@@ -10,6 +10,9 @@ const names: Record<string, string> = {
 };
 export const alertName = (type: string): string => names[type] ?? words(type).replace(/^./, (c) => c.toUpperCase());
 
+const ruleNames: Record<string, string> = { cpu: "CPU", errorRate: "Error rate", queueDepth: "Queue depth" };
+export const ruleName = (type: string): string => ruleNames[type] ?? words(type).replace(/^./, (c) => c.toUpperCase());
+
 /** What the figure behind an alert is now, where the page knows it. */
 function evidence(type: string, metrics: Metrics): string {
   switch (type) {
@@ -23,19 +26,21 @@ function evidence(type: string, metrics: Metrics): string {
 
 const gravity: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
 
-export function judge(metrics: Metrics, alerts: readonly AlertState[] | null): Verdict {
-  const firing = alerts === null ? metrics.alerts.types
-    : alerts.filter((alert) => alert.status === "firing" && !alert.silenced).map((alert) => alert.type);
-  const advice = [...metrics.recommendations].sort((a, b) => gravity[a.severity] - gravity[b.severity])[0] ?? null;
+/** Whether an alert wants somebody's eyes: it fires, and nobody silenced it. */
+export const isLoud = (alert: AlertState): boolean =>
+  (alert.status === "firing" || alert.status === "clearing") && !alert.silenced_by && !alert.inhibited_by;
+
+export function judge(metrics: Metrics, alerts: readonly AlertState[], recommendations: readonly Recommendation[]): Verdict {
+  const firing = alerts.filter(isLoud);
+  const advice = [...recommendations].sort((a, b) => gravity[a.severity] - gravity[b.severity])[0] ?? null;
   const useful = advice && advice.severity !== "info" ? advice : null;
   if (firing.length > 0) {
-    const title = firing.length === 1 ? alertName(firing[0]!) : `${firing.length} alerts: ${firing.map((type) => alertName(type)).join("; ")}`;
-    const why = firing.map((type) => evidence(type, metrics)).filter(Boolean).join(" · ");
+    const title = firing.length === 1 ? alertName(firing[0]!.type) : `${firing.length} alerts: ${firing.map(({ type }) => alertName(type)).join("; ")}`;
+    const why = firing.map((alert) => evidence(alert.type, metrics) || alert.summary).filter(Boolean).join(" · ");
     return { level: "bad", title, why, advice: useful };
   }
   if (useful) return { level: useful.severity === "critical" ? "bad" : "warning", title: useful.severity === "critical" ? "Act now" : "Working, with advice", why: useful.message, advice: useful };
-  const idle = metrics.requests.total === 0;
-  const why = idle ? "No requests in the window; workers are warm and waiting."
+  const why = metrics.requests.total === 0 ? "No requests in the window; workers are warm and waiting."
     : `${count(metrics.requests.total)} requests in the window, ${metrics.requests.failed === 0 ? "none failed" : `${percent(metrics.requests.errorRate)} failed`}. Nothing to do.`;
   return { level: "good", title: "Healthy", why, advice: null };
 }

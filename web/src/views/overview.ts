@@ -3,7 +3,7 @@ import type { Metrics, Recommendation, Tier, Worker } from "../api";
 import type { State, View } from "../view";
 import { Chart } from "../chart";
 import { Bar, h, keyed, panel, setAttribute, setText, show, TextTable } from "../dom";
-import { bytes, count, percent, rate, span, time } from "../format";
+import { bytes, count, percent, rate, span, time, words } from "../format";
 
 type Level = "" | "warning" | "bad";
 
@@ -43,9 +43,9 @@ class Advice {
       setAttribute(item, "data-level", one.severity === "critical" ? "bad" : one.severity === "warning" ? "warning" : "good");
       setText(tag!, one.severity === "critical" ? "act now" : one.severity === "warning" ? "advice" : "fine");
       setText(message!, one.message);
-      const detail = [one.action, one.effect].filter(Boolean).join(" ");
-      setText(more!, detail);
-      show(more!, detail !== "");
+      setText(more!, one.effect ?? "");
+      show(more!, Boolean(one.effect));
+      setAttribute(item, "title", Object.entries(one.evidence ?? {}).map(([name, value]) => `${words(name)} ${value.toLocaleString("en", { maximumFractionDigits: 3 })}`).join(", ") || null);
       show(knob!, Boolean(one.knob));
       if (one.knob) {
         setText(knob!, `Turn ${one.knob}`);
@@ -64,26 +64,25 @@ class Workers {
     this.element = panel("Workers", this.summary, this.list);
   }
 
-  update(metrics: Metrics, workers: readonly Worker[] | null): void {
+  update(metrics: Metrics, workers: readonly Worker[]): void {
     const { busy, idle, max } = metrics.workers;
     setText(this.summary, `${busy} busy, ${idle} idle, at most ${max}.${metrics.jobs.completed > 0 ? ` A job takes ${time(metrics.performance.avgExecutionTime)} on average; ${percent(metrics.performance.reuseRate)} found a warm worker.` : ""}`);
-    const shown = workers ?? Array.from({ length: busy + idle }, (_, i): Worker =>
-      ({ name: `worker ${i + 1}`, type: "", state: i < busy ? "busy" : "idle" }));
     const bars = this.bars;
-    keyed(this.list, shown, (one) => one.name, (one) => {
+    keyed(this.list, workers, (one) => one.name, (one) => {
       const bar = new Bar(`Progress of ${one.name}`);
       const item = h("li", {}, h("span.name"), h("span.doing"), bar.element, h("span.number"));
       bars.set(item, bar);
       return item;
     }, (item, one) => {
       const [name, doing, bar, how] = Array.from(item.children) as HTMLElement[];
+      const job = one.jobs[0];
       setAttribute(item, "data-state", one.state);
       setText(name!, one.name);
-      setText(doing!, one.job ? one.job.operation + (one.job.attempt > 1 ? `, attempt ${one.job.attempt}` : "") : one.state);
-      const known = one.job !== undefined && one.job.progress > 0;
-      setAttribute(bar!, "data-kind", one.job && !known ? "unknown" : "");
-      bars.get(item)!.update(one.job?.progress ?? 0, one.job ? (known ? percent(one.job.progress) : "runs") : one.state);
-      setText(how!, one.job ? (known ? `${Math.round(one.job.progress * 100)} %` : span(one.job.seconds)) : "");
+      setText(doing!, job ? job.operation + (job.attempt > 1 ? `, attempt ${job.attempt}` : "") + (one.jobs.length > 1 ? `, ${one.jobs.length - 1} more at hand` : "") : one.state);
+      const known = job !== undefined && job.progress > 0;
+      setAttribute(bar!, "data-kind", job && !known ? "unknown" : "");
+      bars.get(item)!.update(job?.progress ?? 0, job ? (known ? percent(job.progress) : "runs") : one.state);
+      setText(how!, job ? (known ? `${Math.round(job.progress * 100)} %` : span(job.seconds)) : "");
     });
   }
   private readonly bars = new WeakMap<HTMLElement, Bar>();
@@ -204,7 +203,7 @@ export class Overview implements View {
     const asked = cache.total.hits + cache.total.misses > 0;
     tiles.hits.update(asked ? percent(cache.total.hitRate) : "–", asked ? `${bytes(cache.total.size)} held` : "not asked yet");
 
-    this.advice.update(metrics.recommendations);
+    this.advice.update(state.recommendations);
     this.workers.update(metrics, state.workers);
     this.queue.update(metrics);
     this.cache.update(metrics, state.moves);
