@@ -21,8 +21,10 @@ constexpr double TiB = KiB * KiB * KiB * KiB;
 constexpr double PiB = TiB * KiB;
 
 constexpr std::array<string_view, 6> log_levels{"trace", "debug", "info", "warn", "error", "off"};
-constexpr std::array<string_view, 1> policies{"lru"};
-constexpr std::array<string_view, 2> operation_kinds{"command", "frames"};
+constexpr std::array<string_view, 6> policies{"default", "wtinylfu", "s3fifo", "sieve", "lru", "fifo"};
+constexpr std::array<string_view, 3> durabilities{"memory", "process", "power"};
+constexpr std::array<string_view, 2> schedulings{"fair", "strict"};
+constexpr std::array<string_view, 3> operation_kinds{"command", "lines", "frames"};
 
 using K = Key<Config>;
 const std::array config_table{
@@ -85,10 +87,18 @@ const std::array config_table{
       {},
       R"("/usr/libexec/hotwell/hotwell-media-worker")"},
 
+    K{"media.sandbox", "Media workers may compute and use what they are handed, and open, reach or start nothing.",
+      [](Config& c) -> Field { return &c.media_sandbox; }},
+    K{"media.memory_limit",
+      "Private memory of one media worker; a job that wants more ends as out_of_memory.",
+      [](Config& c) -> Field { return &c.media_memory_limit; },
+      {64 * 1024 * KiB, PiB}},
+
     K{"pool.min_workers",
-      "Media workers that are kept warm.",
+      "Media workers that are kept warm. Absent: 2, or max_workers where that is less.",
       [](Config& c) -> Field { return &c.pool.min_workers; },
-      {0, 1024}},
+      {0, 1024},
+      "2"},
     K{"pool.max_workers",
       "Worker processes at one time, of all types together.",
       [](Config& c) -> Field { return &c.pool.max_workers; },
@@ -121,15 +131,78 @@ const std::array config_table{
       "Jobs that may wait; more are refused at once.",
       [](Config& c) -> Field { return &c.pool.queue_limit; },
       {1, 10'000'000}},
+    K{"pool.durability",
+      "What accepted jobs survive: memory (nothing), process (kill -9 of this process) or power (a power cut).",
+      [](Config& c) -> Field { return &c.journal.durability; },
+      {.choices = durabilities}},
     K{"pool.kill_grace",
       "Between asking a worker to end and killing it.",
       [](Config& c) -> Field { return &c.pool.kill_grace; },
       {0, minute}},
+    K{"pool.no_progress",
+      "An attempt of kind lines or frames that shows no progress, output or beat for so long is stopped. Absent: never.",
+      [](Config& c) -> Field { return &c.pool.no_progress; },
+      {1 * ms, 30 * day},
+      R"("1m")"},
+    K{"pool.scheduling",
+      "fair: the priorities share the workers by their weights. strict: one strictly before the other.",
+      [](Config& c) -> Field { return &c.pool.scheduling; },
+      {.choices = schedulings}},
+    K{"pool.ageing",
+      "strict: a job rises by a priority each time it has waited so long; 0s: never.",
+      [](Config& c) -> Field { return &c.pool.ageing; },
+      {0, day}},
+    K{"pool.retry_share",
+      "Of a priority's worker time, what retries get at most while first attempts wait.",
+      [](Config& c) -> Field { return &c.pool.retry_share; },
+      {0.01, 0.99}},
+    K{"pool.breaker_crashes",
+      "Crashes in a row that hold an operation's jobs back for a while; 0: never.",
+      [](Config& c) -> Field { return &c.pool.breaker_crashes; },
+      {0, 1000}},
+    K{"pool.feed_ahead",
+      "Jobs that a warm worker may be handed at once, where they take under a millisecond.",
+      [](Config& c) -> Field { return &c.pool.feed_ahead; },
+      {1, 8}},
+    K{"pool.spin",
+      "How long, up to 50us, pool and workers look for each other's next word before they sleep; 0: never.",
+      [](Config& c) -> Field { return &c.pool.spin; },
+      {0, 50e-6}},
+    K{"pool.idle_after",
+      "Idle workers beyond the minimum leave after this.",
+      [](Config& c) -> Field { return &c.pool.idle_after; },
+      {0, day}},
+    K{"pool.start_limit",
+      "A warm worker has to be ready within this.",
+      [](Config& c) -> Field { return &c.pool.start_limit; },
+      {10 * ms, hour}},
+    K{"pool.start_failures",
+      "From so many failed starts of a worker in a row on, each costs the jobs that wait for it an attempt; 0: never.",
+      [](Config& c) -> Field { return &c.pool.start_failures; },
+      {0, 1000}},
+    K{"pool.recycle.jobs",
+      "A warm worker is replaced after so many jobs, such a growth of its private memory, or at such an age; 0: never.",
+      [](Config& c) -> Field { return &c.pool.recycle.jobs; },
+      {0, 1e9}},
+    K{"pool.recycle.growth", "", [](Config& c) -> Field { return &c.pool.recycle.growth; }, {0, PiB}},
+    K{"pool.recycle.age", "", [](Config& c) -> Field { return &c.pool.recycle.age; }, {0, 365 * day}},
     K{"pool.spawner",
       "The helper executable that owns the workers. Empty: beside this program.",
       [](Config& c) -> Field { return &c.pool.spawner; },
       {},
       R"("/usr/libexec/hotwell/hotwell-spawner")"},
+
+    K{"journal.enabled",
+      "Keep accepted jobs, their attempts and ends in the data directory; false: every job ends with this process.",
+      [](Config& c) -> Field { return &c.journal.enabled; }},
+    K{"journal.keep",
+      "Ended jobs that are kept, and as many dead ones.",
+      [](Config& c) -> Field { return &c.journal.keep; },
+      {0, 100'000'000}},
+    K{"journal.keep_for",
+      "How long ended jobs are kept.",
+      [](Config& c) -> Field { return &c.journal.keep_for; },
+      {1, 36500 * day}},
 
     K{"cache.memory_limit",
       "The most that cached objects take of memory, everything counted.",
@@ -162,7 +235,7 @@ const std::array config_table{
       [](Config& c) -> Field { return &c.cache.stream_over; },
       {4 * KiB, TiB}},
     K{"cache.policy",
-      "What the memory tier evicts first: lru is what was not used for longest.",
+      "Who leaves the memory tier first. default is the one that did best over recorded traffic (hotwell replay compares).",
       [](Config& c) -> Field { return &c.cache.policy; },
       {.choices = policies}},
 
@@ -185,6 +258,30 @@ const std::array config_table{
       "",
       [](Config& c) -> Field { return &c.monitor.thresholds.queue_depth; },
       {0, 1e9}},
+    K{"monitor.thresholds.latency_p99",
+      "Further alerts, each off at 0: the 99th percentile of latency in seconds,",
+      [](Config& c) -> Field { return &c.monitor.thresholds.latency_p99; },
+      {0, 86400}},
+    K{"monitor.thresholds.disk",
+      "percent of the file system with the data directory in use,",
+      [](Config& c) -> Field { return &c.monitor.thresholds.disk; },
+      {0, 100}},
+    K{"monitor.thresholds.dead_letters",
+      "jobs that used up their attempts within five minutes,",
+      [](Config& c) -> Field { return &c.monitor.thresholds.dead_letters; },
+      {0, 1e9}},
+    K{"monitor.thresholds.crash_loop",
+      "attempts that crashed within five minutes,",
+      [](Config& c) -> Field { return &c.monitor.thresholds.crash_loop; },
+      {0, 1e9}},
+    K{"monitor.thresholds.hit_ratio",
+      "percentage points that the cache's hit ratio lies below its last hour's,",
+      [](Config& c) -> Field { return &c.monitor.thresholds.hit_ratio; },
+      {0, 100}},
+    K{"monitor.thresholds.burn_rate",
+      "and times the failures that an error budget of 1 % allows, over an hour and five minutes at once.",
+      [](Config& c) -> Field { return &c.monitor.thresholds.burn_rate; },
+      {0, 100}},
     K{"monitor.for",
       "An alert is raised once its threshold was exceeded for this long.",
       [](Config& c) -> Field { return &c.monitor.raise_for; },
@@ -198,7 +295,7 @@ const std::array config_table{
       [](Config& c) -> Field { return &c.monitor.clear_at; },
       {0, 1}},
     K{"monitor.min_samples",
-      "With fewer requests in the window the error rate raises no alert.",
+      "With fewer requests in the window no rate and no latency raises an alert.",
       [](Config& c) -> Field { return &c.monitor.min_samples; },
       {0, 1'000'000}},
 };
@@ -207,7 +304,9 @@ using O = Key<OperationConfig>;
 const std::array operation_table{
     O{"name", "What jobs name it by.", [](OperationConfig& o) -> Field { return &o.name; }, {}, R"("upper")"},
     O{"kind",
-      "command: one process for each job. frames: kept warm, files come as descriptors over a socket.",
+      "command: one process for each job. lines: kept warm, JSON on standard input and output. frames: kept warm, "
+      "files "
+      "come as descriptors over a socket.",
       [](OperationConfig& o) -> Field { return &o.kind; },
       {.choices = operation_kinds}},
     O{"argv",
@@ -253,6 +352,23 @@ const std::array operation_table{
       [](OperationConfig& o) -> Field { return &o.max_crashes; },
       {1, 100},
       "3"},
+    O{"durability",
+      "memory, process or power; absent: pool.durability.",
+      [](OperationConfig& o) -> Field { return &o.durability; },
+      {.choices = durabilities},
+      R"("power")"},
+    O{"memory_limit",
+      "Private memory of one process; absent: what its program says, or none.",
+      [](OperationConfig& o) -> Field { return &o.memory_limit; },
+      {1024 * KiB, PiB},
+      R"("1GiB")"},
+    O{"sandbox",
+      "Kind frames: whether workers written with hotwell/worker.hpp confine themselves; absent: as they are built.",
+      [](OperationConfig& o) -> Field { return &o.sandbox; },
+      {},
+      "true"},
+    O{"from_template", "Kind frames, of hotwell/worker.hpp: loaded once, workers are forked from it.",
+      [](OperationConfig& o) -> Field { return &o.from_template; }},
     O{"version",
       "Change it when the program makes other results than before.",
       [](OperationConfig& o) -> Field { return &o.version; },
@@ -260,8 +376,40 @@ const std::array operation_table{
       R"("1")"},
 };
 
-constexpr std::array<string_view, 5> planned{"alerts", "optimizer", "cluster", "pool.durability",
-                                             "operation.durability"};
+constexpr std::array<string_view, 2> planned{"optimizer", "cluster"};
+
+using C = Key<ChannelOptions>;
+constexpr std::array<string_view, 5> channel_kinds{"log", "webhook", "slack", "email", "alertmanager"};
+const std::array channel_table{
+    C{"name",
+      "What `hotwell alerts test` and the figures name it by.",
+      [](ChannelOptions& c) -> Field { return &c.name; },
+      {},
+      R"("team")"},
+    C{"kind",
+      "log, webhook, slack, email or alertmanager.",
+      [](ChannelOptions& c) -> Field { return &c.kind; },
+      {.choices = channel_kinds},
+      R"("webhook")"},
+    C{"url",
+      "HOTWELL_ALERTS_<NAME>_URL goes before it: a Slack address is a secret. Email: smtp://HOST:PORT.",
+      [](ChannelOptions& c) -> Field { return &c.url; },
+      {},
+      R"("https://example.org/hook")",
+      C::Shown::masked},
+    C{"from", "Of an email.", [](ChannelOptions& c) -> Field { return &c.from; }, {}, R"("hotwell@example.org")"},
+    C{"to", "Of an email.", [](ChannelOptions& c) -> Field { return &c.to; }, {}, R"(["ops@example.org"])"},
+    C{"username",
+      "For the mail server, or HTTP's basic authentication.",
+      [](ChannelOptions& c) -> Field { return &c.username; },
+      {},
+      R"("hotwell")"},
+    C{"password_file",
+      "Or HOTWELL_ALERTS_<NAME>_PASSWORD.",
+      [](ChannelOptions& c) -> Field { return &c.password_file; },
+      {},
+      R"("/etc/hotwell/mail-password")"},
+};
 
 // Appends "# " and the text, broken between words.
 void comment(std::string& out, string_view text) {
@@ -274,10 +422,37 @@ void comment(std::string& out, string_view text) {
   }
 }
 
+// A list of tables: those that there are, or a sample of one.
+template <class Owner>
+void render_tables(std::string& out, string_view path, string_view what, std::span<const Key<Owner>> keys,
+                   std::vector<Owner>& owners) {
+  out += fmt::format("\n# {}\n", what);
+  for (auto& owner : owners) {
+    out += fmt::format("[[{}]]\n", path);
+    for (const auto& key : keys) {
+      const std::string value = to_toml(key.field(owner));
+      const bool empty = value.empty() || value == "\"\"" || value == "[]";
+      if (!empty && key.shown == Key<Owner>::Shown::masked)
+        out += fmt::format("# {} is set\n", key.path);
+      else if (!value.empty())
+        out += fmt::format("{} = {}\n", key.path, value);
+    }
+  }
+  if (!owners.empty()) return;
+  Owner defaults;
+  out += fmt::format("# [[{}]]\n", path);
+  for (const auto& key : keys) {
+    const std::string value = key.sample.empty() ? to_toml(key.field(defaults)) : std::string(key.sample);
+    const std::string line = fmt::format("{} = {}", key.path, value);
+    out += fmt::format("# {:<36} # {}\n", line, key.description);
+  }
+}
+
 }  // namespace
 
 std::span<const Key<Config>> config_keys() { return config_table; }
 std::span<const Key<OperationConfig>> operation_keys() { return operation_table; }
+std::span<const Key<ChannelOptions>> channel_keys() { return channel_table; }
 
 bool is_planned(string_view path) { return std::ranges::find(planned, path) != planned.end(); }
 
@@ -320,23 +495,10 @@ std::string render_config(const Config& config) {
     else
       out += fmt::format("{} = {}\n", name, value);
   }
-  out += "\n# Any executable is an operation of its own; repeat the table for each.\n";
-  if (!shown.operations.empty()) {
-    for (auto& operation : shown.operations) {
-      out += "[[operation]]\n";
-      for (const auto& key : operation_table)
-        if (const std::string value = to_toml(key.field(operation)); !value.empty())
-          out += fmt::format("{} = {}\n", key.path, value);
-    }
-    return out;
-  }
-  OperationConfig defaults;
-  out += "# [[operation]]\n";
-  for (const auto& key : operation_table) {
-    const std::string value = key.sample.empty() ? to_toml(key.field(defaults)) : std::string(key.sample);
-    const std::string line = fmt::format("{} = {}", key.path, value);
-    out += fmt::format("# {:<36} # {}\n", line, key.description);
-  }
+  render_tables(out, "alerts.channel", "Where alerts are told; repeat the table for each.", channel_keys(),
+                shown.monitor.channels);
+  render_tables(out, "operation", "Any executable is an operation of its own; repeat the table for each.",
+                operation_keys(), shown.operations);
   return out;
 }
 
