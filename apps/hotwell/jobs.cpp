@@ -1,4 +1,4 @@
-/// hotwell jobs: what a daemon was asked for, and what became of it.
+/// hotwell jobs: what a daemon was asked for, and what became of it; and the journal of a data directory as text.
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -8,6 +8,7 @@
 #include "apps/hotwell/daemon.hpp"
 #include "apps/hotwell/json.hpp"
 #include "apps/hotwell/table.hpp"
+#include "engine/journal_export.hpp"
 
 namespace hotwell::cli {
 namespace {
@@ -19,6 +20,7 @@ struct JobsOptions {
   std::string state;
   std::string operation;
   unsigned limit = 20;
+  std::string cursor;
   bool json = false;
   std::string id;
 };
@@ -30,6 +32,12 @@ std::string brief_outcome(const json::value& job) {
   const auto cached = text_at(job, "/result/cached");
   return to_string(Bytes{static_cast<std::uint64_t>(number_at(job, "/result/size"))}) +
          (cached.empty() ? "" : " from " + cached);
+}
+
+// The rest of the list is another question.
+std::string next_hint(const json::value& page) {
+  const auto next = text_at(page, "/next");
+  return next.empty() ? std::string{} : fmt::format("older ones: hotwell jobs --cursor {}\n", next);
 }
 
 std::string list_text(const json::value& page) {
@@ -50,7 +58,7 @@ std::string list_text(const json::value& page) {
                fmt::format("{:.0f}", number_at(job, "/attempts")), created.substr(0, created.find('.')),
                brief_outcome(job)});
   }
-  return table.text();
+  return table.text() + next_hint(page);
 }
 
 Outcome<void> list_jobs(const JobsOptions& options) {
@@ -59,6 +67,7 @@ Outcome<void> list_jobs(const JobsOptions& options) {
   std::string target = fmt::format("/v1/jobs?limit={}", options.limit);
   if (!options.state.empty()) target += "&state=" + encode_segment(options.state);
   if (!options.operation.empty()) target += "&operation=" + encode_segment(options.operation);
+  if (!options.cursor.empty()) target += "&cursor=" + encode_segment(options.cursor);
   const auto page = get_json(*daemon, target);
   if (!page) return std::unexpected(page.error());
   if (!page->is_object()) return end(status::failed, "the server's answer is not a list of jobs");
@@ -79,6 +88,18 @@ Outcome<void> ask_job(const JobsOptions& options, const std::string& method, con
   return {};
 }
 
+// From the file itself: a daemon goes on writing beside it.
+Outcome<void> export_jobs(const JobsOptions& options) {
+  const auto directory = data_dir_of(options.daemon.data) / "journal";
+  const auto exported = engine::export_journal(directory, [](const std::string& line) {
+    std::fputs(line.c_str(), stdout);
+    std::fputc('\n', stdout);
+  });
+  if (!exported) return end(exported.error());
+  if (std::fflush(stdout) != 0) return end(status::failed, "standard output cannot be written");
+  return {};
+}
+
 }  // namespace
 
 void add_jobs(CLI::App& root, Commands& commands) {
@@ -91,6 +112,7 @@ void add_jobs(CLI::App& root, Commands& commands) {
   list->add_option("--limit", options->limit, "at most this many (20)")
       ->type_name("N")
       ->check(CLI::Range(1U, 1000U).description(""));
+  list->add_option("--cursor", options->cursor, "go on where the list before ended")->type_name("ID");
   list->add_flag("--json", options->json, "as the server says it");
   add_daemon_options(*list, options->daemon);
   commands.on(list, [options] { return list_jobs(*options); });
@@ -104,6 +126,11 @@ void add_jobs(CLI::App& root, Commands& commands) {
   add("show", "Show one job.", "GET", "");
   add("cancel", "Cancel a job that waits or runs.", "DELETE", "");
   add("retry", "Run a job that failed, died or was cancelled once more.", "POST", "/retry");
+
+  CLI::App* dump = list->add_subcommand("export", "Write the journal of a data directory, one job a line, as JSON.");
+  dump->add_option("--data", options->daemon.data, "the data directory, whether a daemon holds it or not")
+      ->type_name("DIR");
+  commands.on(dump, [options] { return export_jobs(*options); });
 }
 
 }  // namespace hotwell::cli

@@ -114,6 +114,8 @@ Outcome<Output> run_somewhere(const RunOptions& options, const RunJob& job, cons
     return run_there(*daemon, job, open, progress);
   }
   auto config = load_settings({.file = options.config_file, .flags = {{"--data", options.daemon.data}}});
+  // Its one job ends with it; what a daemon left in the journal is the next daemon's.
+  if (config) config->journal.enabled = false;
   if (!config) return std::unexpected(config.error());
   if (config->data_dir.empty()) config->data_dir = engine::default_data_dir();
   // One job: nothing is kept warm for a next one, and nobody looks at a window of it.

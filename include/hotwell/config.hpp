@@ -38,9 +38,21 @@ struct OperationConfig {
   unsigned min_workers = 0;
   std::optional<unsigned> max_workers{};
   std::optional<unsigned> max_crashes{};
+  std::optional<Durability> durability{};
   std::string version{};
+  std::optional<bool> sandbox{};
+  std::optional<Bytes> memory_limit{};
+  bool from_template = false;
 
   friend bool operator==(const OperationConfig&, const OperationConfig&) = default;
+};
+
+/// What is kept of jobs across restarts.
+struct JournalConfig {
+  bool enabled = true;
+  Durability durability = Durability::process;  ///< of jobs whose operation names none
+  std::size_t keep = 100'000;                   ///< ended jobs, and as many dead ones
+  Duration keep_for = std::chrono::hours{24 * 7};
 };
 
 struct Config {
@@ -49,7 +61,10 @@ struct Config {
   std::vector<std::filesystem::path> media_roots{};
   bool media = true;           ///< offer the built-in media operations
   std::string media_worker{};  ///< the executable; empty: beside the spawner
+  bool media_sandbox = true;   ///< media files are hostile input
+  Bytes media_memory_limit{4ULL << 30};  ///< of one media worker, beyond what it has at its start
   PoolOptions pool{};          ///< `worker` and `more_workers` are filled in by the engine
+  JournalConfig journal{};
   CacheOptions cache{};        ///< `directory` is filled in by the engine unless set
   MonitorOptions monitor{};
   std::vector<OperationConfig> operations{};

@@ -52,7 +52,9 @@ struct JobRequest {
   std::optional<unsigned> retries{};
   std::optional<Duration> timeout{};
   std::optional<WallTime> deadline{};
+  /// Asking again with the same key for the same gives the same job; for something else it is invalid_argument.
   std::string idempotency_key{};
+  std::optional<Durability> durability{};  ///< by default the operation's, else the configuration's
 };
 
 /// A job as GET /v1/jobs/{id} shows it.
@@ -77,6 +79,23 @@ struct JobRecord {
     std::optional<Level> cached;  ///< the tier that had it already; empty where it was made
   };
   std::optional<ResultInfo> result;
+};
+
+/// What stood before a job in the pool's queue when it was accepted.
+struct QueuedBehind {
+  std::array<std::uint64_t, priority_count> by_priority{};
+  std::uint64_t busy = 0;  ///< workers
+  std::uint64_t max_workers = 0;
+};
+
+/// Why a job waited, where it ran, and how each attempt ended. Attempts and what it waited for are known of journaled
+/// jobs.
+struct JobExplanation {
+  JobRecord job;
+  Durability durability = Durability::memory;
+  std::optional<QueuedBehind> behind;
+  std::vector<JobAttempt> attempts;
+  std::vector<std::string> story;  ///< the same in sentences, in order of time
 };
 
 struct JobFilter {
@@ -123,16 +142,22 @@ class Engine {
   /// Runs a request to its end. Blocks. The result's bytes are result(record.id).
   [[nodiscard]] Result<JobRecord> run(JobRequest request);
 
-  /// Accepts a job and calls `accepted` with its record (already completed if the cache had it). Errors: not_found,
-  /// outside_root, invalid_argument, overloaded, draining, io.
+  /// Accepts a job and calls `accepted` with its record (already completed if the cache had it), once it is as durable
+  /// as it has to be. Errors: not_found, outside_root, invalid_argument, overloaded, draining, disk_full, io.
   void submit(JobRequest request, std::function<void(Result<JobRecord>)> accepted);
   /// Calls `done` with the record once the job ended, or as it stands at `limit`.
   void wait(std::string_view job_id, Duration limit, std::function<void(Result<JobRecord>)> done);
-  [[nodiscard]] Result<JobRecord> job(std::string_view job_id) const;
-  [[nodiscard]] Result<JobPage> jobs(const JobFilter& filter) const;
+  /// The blocking forms may read the journal from disk.
+  [[nodiscard]] Result<JobRecord> job(std::string_view job_id);
+  void job(std::string_view job_id, std::function<void(Result<JobRecord>)> done);
+  [[nodiscard]] Result<JobPage> jobs(const JobFilter& filter);
+  void jobs(JobFilter filter, std::function<void(Result<JobPage>)> done);
+  [[nodiscard]] Result<JobExplanation> explain(std::string_view job_id);
+  void explain(std::string_view job_id, std::function<void(Result<JobExplanation>)> done);
   /// Gives a job up: it ends as cancelled at once, its work stops unless somebody else waits for the same result. A job
   /// that has ended is left as it is. Errors: not_found.
   Result<JobRecord> cancel(std::string_view job_id);
+  void cancel(std::string_view job_id, std::function<void(Result<JobRecord>)> done);
   /// Runs a job that failed, died or was cancelled once more, under its id. Errors: as submit; invalid_argument for a
   /// job in any other state; result_gone if its upload is no longer there.
   void retry(std::string_view job_id, std::function<void(Result<JobRecord>)> accepted);
@@ -166,7 +191,8 @@ class Engine {
   /// Tells the lock file where a server listens, so that clients find it by the data directory.
   void announce(std::string_view address);
 
-  /// Refuses new work, finishes what runs until `limit`, then kills. Blocks.
+  /// Refuses new work, finishes what runs until `limit`, then kills. Journaled jobs that did not end by then are given
+  /// back: they run after the next start, uncharged. Blocks.
   Result<void> drain(Duration limit);
 
  private:

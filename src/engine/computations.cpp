@@ -2,7 +2,9 @@
 
 #include <algorithm>
 
+#include <fcntl.h>
 #include <fmt/format.h>
+#include <unistd.h>
 #include <boost/asio/post.hpp>
 
 #include "base/assert.hpp"
@@ -23,11 +25,21 @@ namespace {
 /// How often a computation starts over because its input changed under it.
 constexpr unsigned max_restarts = 3;
 
+/// Everything that was written below `directory` is on its medium afterwards, names included.
+Result<void> sync_all(const std::filesystem::path& directory) {
+  const FileHandle opened{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (!opened || ::syncfs(opened.get()) != 0)
+    return system_fail(errno, fmt::format("writing {} to its medium", directory.string()));
+  return {};
+}
+
 /// The sink of one attempt: the cache's, but sealed only if the input did not change while it was read.
 class CheckedSink final : public Sink {
  public:
-  CheckedSink(std::unique_ptr<cache::CacheWriter> writer, ResolvedInput input, std::shared_ptr<Sealing> sealing)
-      : writer_(std::move(writer)), input_(std::move(input)), sealing_(std::move(sealing)) {}
+  /// `sync` names the directory that has to be on its medium before the result is told; empty: none.
+  CheckedSink(std::unique_ptr<cache::CacheWriter> writer, ResolvedInput input, std::shared_ptr<Sealing> sealing,
+              std::filesystem::path sync)
+      : writer_(std::move(writer)), input_(std::move(input)), sealing_(std::move(sealing)), sync_(std::move(sync)) {}
 
   int fd() const override { return writer_->fd(); }
   Result<void> write(ByteView bytes) override { return writer_->write(bytes); }
@@ -44,14 +56,32 @@ class CheckedSink final : public Sink {
     }
     if (auto sealed = writer_->seal(size); !sealed) return sealed;
     sealing_->object = writer_->object();
-    return {};
+    return sync_.empty() ? Result<void>{} : sync_all(sync_);
   }
 
  private:
   std::unique_ptr<cache::CacheWriter> writer_;
   ResolvedInput input_;
   std::shared_ptr<Sealing> sealing_;
+  std::filesystem::path sync_;
 };
+
+/// What a job's end says goes into its progress.
+void conclude(Progress& progress, const JobEnd& end) {
+  progress.attempts = end.attempts;
+  progress.stderr_tail = end.stderr_tail;
+  progress.drained = end.drained;
+  if (!end.result) {
+    progress.state = end.result.error().code == Code::cancelled ? JobState::cancelled
+                     : end.dead                                 ? JobState::dead
+                                                                : JobState::failed;
+    return;
+  }
+  progress.state = JobState::completed;
+  progress.fraction = 1;
+  progress.queued = end.result->queued;
+  progress.ran = end.result->ran;
+}
 
 }  // namespace
 
@@ -96,6 +126,12 @@ struct Computations::Place final : Seat, std::enable_shared_from_this<Place> {
   void accepted() {
     if (!done && asker.accepted) asker.accepted(work->progress);
   }
+  void attempt_begun() {
+    if (!done && asker.attempt_begun) asker.attempt_begun(work->progress);
+  }
+  void attempt_failed(const Error& error) {
+    if (!done && asker.attempt_failed) asker.attempt_failed(error, work->progress);
+  }
   void changed() {
     if (!done && asker.changed) asker.changed(work->progress);
   }
@@ -125,17 +161,27 @@ Computations::Computations(Cache& cache, WorkerPool& pool, const host::Clock& cl
       work.progress.state = JobState::running;
       work.progress.attempts = event.attempt;
       work.progress.fraction = 0;
+      work.progress.worker = event.worker;
+      work.progress.why = placements_.place(event.worker, work.ask.input.identity);
       work.started = clock_.now();
-      if (work.progress.started_at) return;
-      work.progress.started_at = clock_.wall();
-      work.progress.queued = work.started - work.submitted;
+      if (!work.progress.started_at) {
+        work.progress.started_at = clock_.wall();
+        work.progress.queued = work.started - work.submitted;
+      }
+      work.tell([](Place& place) { place.attempt_begun(); });
     });
   }));
+  subscriptions_.push_back(
+      pool.on<WorkerExited>([this](const WorkerExited& event) { placements_.forget(event.worker); }));
   subscriptions_.push_back(pool.on<JobProgress>([this](const JobProgress& event) {
     told(event.job_id, [&](Work& work) { work.progress.fraction = std::clamp(event.progress, 0.0, 1.0); });
   }));
   subscriptions_.push_back(pool.on<JobRetrying>([this](const JobRetrying& event) {
-    told(event.job_id, [](Work& work) { work.progress.state = JobState::retrying; });
+    told(event.job_id, [&](Work& work) {
+      work.progress.state = JobState::retrying;
+      work.progress.stderr_tail = event.stderr_tail;
+      work.tell([&](Place& place) { place.attempt_failed(event.error); });
+    });
   }));
 }
 
@@ -167,7 +213,10 @@ std::shared_ptr<Computations::Seat> Computations::ask(Ask ask, std::string job_i
     if (work->accepted) {
       pool_.raise(work->progress.job_id, ask.request.priority);
       boost::asio::post(engine_thread_, [weak] {
-        if (const auto seated = weak.lock()) seated->accepted();
+        const auto seated = weak.lock();
+        if (!seated) return;
+        seated->accepted();
+        if (seated->work->progress.state == JobState::running) seated->attempt_begun();
       });
     }
     return place;
@@ -178,6 +227,7 @@ std::shared_ptr<Computations::Seat> Computations::ask(Ask ask, std::string job_i
   work->ask = std::move(ask);
   work->flight = joined.flight;
   work->progress.job_id = std::move(job_id);
+  if (work->ask.past) work->progress.attempts = work->ask.past->attempts;
   work->places.push_back(place);
   place->work = work;
   works_[flight] = work;
@@ -250,6 +300,8 @@ void Computations::start(const std::shared_ptr<Work>& work) {
   options.deadline = ask.request.deadline;
   options.sink = sinks(work);
   options.id = work->progress.job_id;
+  options.past = ask.past;
+  options.settle = [this, work](const JobEnd& end, std::function<void()> done) { settle(work, end, std::move(done)); };
   jobs_[options.id] = work;
   work->submitted = clock_.now();
   pool_.start(std::move(job), std::move(options), [this, work](JobEnd end) { ended(work, std::move(end)); });
@@ -265,27 +317,40 @@ SinkFactory Computations::sinks(const std::shared_ptr<Work>& work) {
     work->attempt = (*writer)->object();
     work->flight->publish((*writer)->growing());
     for (const auto& watcher : work->watchers) follow(watcher, (*writer)->growing());
-    return std::make_unique<CheckedSink>(std::move(*writer), work->ask.input, work->sealing);
+    return std::make_unique<CheckedSink>(
+        std::move(*writer), work->ask.input, work->sealing,
+        work->ask.durability == Durability::power ? cache_.options().directory : std::filesystem::path{});
   };
+}
+
+void Computations::settle(const std::shared_ptr<Work>& work, const JobEnd& end, std::function<void()> done) {
+  if (work->over || (!end.result && work->sealing->input_changed)) return done();
+  conclude(work->progress, end);
+  Result<Object> result = std::unexpected(Error{});
+  if (end.result) {
+    HOTWELL_ASSERT(work->sealing->object);
+    result = *work->sealing->object;
+  } else {
+    result = std::unexpected(end.result.error());
+  }
+  const auto one_done = [left = std::make_shared<std::size_t>(1), done = std::move(done)](std::size_t more) {
+    *left += more;
+    if (more == 0 && --*left == 0) done();
+  };
+  work->tell([&](Place& place) {
+    if (place.done || !place.asker.settle) return;
+    one_done(1);
+    place.asker.settle(result, work->progress, [one_done] { one_done(0); });
+  });
+  one_done(0);
 }
 
 void Computations::ended(const std::shared_ptr<Work>& work, JobEnd end) {
   jobs_.erase(work->progress.job_id);
   if (work->over) return;
-  Progress& progress = work->progress;
-  progress.attempts = end.attempts;
-  progress.stderr_tail = std::move(end.stderr_tail);
   if (!end.result && work->sealing->input_changed) return start_over(work);
-  if (!end.result) {
-    progress.state = end.result.error().code == Code::cancelled ? JobState::cancelled
-                     : end.dead                                 ? JobState::dead
-                                                                : JobState::failed;
-    return finish(work, std::unexpected(end.result.error()));
-  }
-  progress.state = JobState::completed;
-  progress.fraction = 1;
-  progress.queued = end.result->queued;
-  progress.ran = end.result->ran;
+  conclude(work->progress, end);
+  if (!end.result) return finish(work, std::unexpected(end.result.error()));
   HOTWELL_ASSERT(work->sealing->object);
   finish(work, std::move(*work->sealing->object));
 }
@@ -296,6 +361,8 @@ void Computations::start_over(const std::shared_ptr<Work>& work) {
   if (work->restarts == max_restarts || stopped_) return finish(work, changed);
   auto ask = prepare_(work->ask.request);
   if (!ask) return finish(work, std::unexpected(ask.error()));
+  ask->durability = work->ask.durability;
+  ask->past = JobPast{.attempts = work->progress.attempts};  // it had been accepted
   work->progress.state = JobState::retrying;
   Asker asker;
   asker.ended = [this, weak = std::weak_ptr(work)](const Result<Object>& result, const Progress& progress) {

@@ -23,6 +23,7 @@
 #include <hotwell/engine.hpp>
 #include "engine/input.hpp"
 #include "engine/operation.hpp"
+#include "engine/placements.hpp"
 
 namespace hotwell::engine {
 
@@ -34,6 +35,8 @@ struct Ask {
   std::string key;
   /// Others may be given the same result, now and later. False: for this asker alone.
   bool shared = true;
+  Durability durability = Durability::memory;  ///< at `power` its result is on the medium before it is told
+  std::optional<JobPast> past;                 ///< of a job that had been accepted before
   JobRequest request;
 };
 
@@ -47,14 +50,22 @@ struct Progress {
   Duration queued{};
   Duration ran{};
   std::string stderr_tail;
-  bool found = false;  ///< the leader found it in a lower tier: nothing was computed
+  std::string worker;    ///< of the attempt that runs, or ran last
+  std::string why;       ///< why there
+  bool found = false;    ///< the leader found it in a lower tier: nothing was computed
+  bool drained = false;  ///< it ended only because the pool came to rest
 };
 
 /// What an asker wants to be told; empty functions are not called. After `ended` nothing is.
 struct Asker {
   std::function<void(const Progress&)> accepted;  ///< the pool took the job (or had it already)
   std::function<void(const Progress&)> changed;
-  std::function<void(const Object&, const Progress&)> growing;  ///< the first bytes of an attempt are final
+  std::function<void(const Progress&)> attempt_begun;
+  std::function<void(const Error&, const Progress&)> attempt_failed;  ///< and another one follows
+  std::function<void(const Object&, const Progress&)> growing;        ///< the first bytes of an attempt are final
+  /// A job in the pool is over and nobody knows yet: `ended` follows when every asker called `done`, now or later on
+  /// this thread. An end that no job in the pool led to comes without it.
+  std::function<void(const Result<Object>&, const Progress&, std::function<void()> done)> settle;
   std::function<void(const Result<Object>&, const Progress&)> ended;
 };
 
@@ -89,6 +100,7 @@ class Computations {
 
   void look_up(const std::shared_ptr<Work>& work);
   void start(const std::shared_ptr<Work>& work);
+  void settle(const std::shared_ptr<Work>& work, const JobEnd& end, std::function<void()> done);
   void ended(const std::shared_ptr<Work>& work, JobEnd end);
   void start_over(const std::shared_ptr<Work>& work);
   void finish(const std::shared_ptr<Work>& work, Result<Object> result);
@@ -105,6 +117,7 @@ class Computations {
   boost::asio::thread_pool disk_{1};
   std::unordered_map<std::string, std::shared_ptr<Work>> works_;  // by flight
   std::unordered_map<std::string, std::shared_ptr<Work>> jobs_;   // by the pool's job id
+  Placements placements_;
   std::vector<Subscription> subscriptions_;
   std::atomic<bool> stopped_ = false;
 };

@@ -56,6 +56,8 @@ class Reader {
     for (const auto& [key, node] : file) {
       if (key.str() == "operation")
         read_operations(node);
+      else if (key.str() == "alerts")
+        read_alerts(node);
       else
         read_keys<Config>(config_, config_keys(), key, node, std::string(key.str()), "");
     }
@@ -109,7 +111,7 @@ class Reader {
         const auto rest = key.path.substr(parent.size());
         names.insert(rest.substr(0, rest.find('.')));
       }
-    if (std::is_same_v<Owner, Config> && parent.empty()) names.insert("operation");
+    if (std::is_same_v<Owner, Config> && parent.empty()) names.insert({"alerts", "operation"});
     const std::vector<string_view> candidates(names.begin(), names.end());
     auto text = engine::did_you_mean(path.substr(parent.size()), candidates);
     if (text.empty())
@@ -118,19 +120,44 @@ class Reader {
     return text;
   }
 
-  void read_operations(const toml::node& node) {
+  // Calls read(table) for every [[path]].
+  template <class F>
+  void for_each_table(const toml::node& node, string_view path, F read) {
     const toml::array* list = node.as_array();
     if (!list || !std::ranges::all_of(*list, [](const toml::node& item) { return item.is_table(); }))
-      return mistake(node.source(), "operation: expected a table under [[operation]]");
-    for (const toml::node& item : *list) {
+      return mistake(node.source(), fmt::format("{}: expected a table under [[{}]]", path, path));
+    for (const toml::node& item : *list) read(*item.as_table());
+  }
+
+  void read_operations(const toml::node& node) {
+    for_each_table(node, "operation", [this](const toml::table& item) {
       OperationConfig operation;
-      for (const auto& [key, value] : *item.as_table())
+      for (const auto& [key, value] : item)
         read_keys<OperationConfig>(operation, operation_keys(), key, value, std::string(key.str()), "operation.");
       if (operation.name.empty()) mistake(item.source(), "operation: expected a name");
       if (operation.argv.empty() || operation.argv.front().empty())
         mistake(item.source(),
                 fmt::format("operation \"{}\": expected argv, the program and its arguments", operation.name));
       config_.operations.push_back(std::move(operation));
+    });
+  }
+
+  void read_alerts(const toml::node& node) {
+    const toml::table* alerts = node.as_table();
+    if (!alerts) return mistake(node.source(), "alerts: expected channels under [[alerts.channel]]");
+    for (const auto& [key, inner] : *alerts) {
+      if (key.str() != "channel") {
+        mistake(key.source(), fmt::format("unknown key alerts.{}; known in [alerts] are channel", key.str()));
+        continue;
+      }
+      for_each_table(inner, "alerts.channel", [this](const toml::table& item) {
+        ChannelOptions channel;
+        for (const auto& [name, value] : item)
+          read_keys<ChannelOptions>(channel, engine::channel_keys(), name, value, std::string(name.str()),
+                                    "alerts.channel.");
+        if (channel.name.empty()) mistake(item.source(), "alerts.channel: expected a name");
+        config_.monitor.channels.push_back(std::move(channel));
+      });
     }
   }
 
@@ -212,6 +239,17 @@ Result<void> validate_operations(const Config& config) {
   return {};
 }
 
+Result<void> validate_channels(const std::vector<ChannelOptions>& channels) {
+  std::set<string_view> names;
+  for (const auto& channel : channels)
+    if (!is_operation_name(channel.name) || !names.insert(channel.name).second)
+      return fail(Code::invalid_argument,
+                  fmt::format("alerts.channel: expected names of letters, digits, \"_\", \"-\" and \".\", each once, "
+                              "got \"{}\"",
+                              channel.name));
+  return {};
+}
+
 }  // namespace
 
 Result<Config> parse_config(string_view toml, string_view file_name, Config base) {
@@ -267,9 +305,10 @@ Result<void> validate(const Config& config) {
   if (const auto server = validate_server(config.server); !server) return server;
   if (config.pool.min_workers > config.pool.max_workers)
     return fail(Code::invalid_argument, fmt::format("pool.min_workers ({}) is more than pool.max_workers ({})",
-                                                    config.pool.min_workers, config.pool.max_workers));
+                                                    *config.pool.min_workers, config.pool.max_workers));
   for (const auto& root : config.media_roots)
     if (root.empty()) return fail(Code::invalid_argument, "media.roots: expected paths that are not empty");
+  if (const auto channels = validate_channels(config.monitor.channels); !channels) return channels;
   return validate_operations(config);
 }
 

@@ -28,6 +28,9 @@ struct Key {
 /// Of one [[operation]].
 [[nodiscard]] std::span<const Key<OperationConfig>> operation_keys();
 
+/// Of one [[alerts.channel]].
+[[nodiscard]] std::span<const Key<ChannelOptions>> channel_keys();
+
 /// Sections and keys that are planned and not offered by this version: said so rather than called unknown.
 [[nodiscard]] bool is_planned(std::string_view path);
 

@@ -27,6 +27,7 @@ Reloaded reload(Config& in_force, const Config& next, Knobs& knobs) {
       result.applied.push_back(fmt::format("{} = {}", name, new_text));
     }
   }
+  if (in_force.monitor.channels != is.monitor.channels) result.restart.emplace_back("alerts.channel");
   if (in_force.operations != is.operations) result.restart.emplace_back("operation");
   return result;
 }

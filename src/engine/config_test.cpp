@@ -163,10 +163,17 @@ argv = ["date"]
 name = "warm"
 kind = "frames"
 argv = ["worker"]
+sandbox = true
+memory_limit = "64MiB"
+from_template = true
+[[operation]]
+name = "script"
+kind = "lines"
+argv = ["node", "script.js"]
 )",
                                    "operations.toml");
   ASSERT_TRUE(config) << config.error().message;
-  ASSERT_EQ(config->operations.size(), 3U);
+  ASSERT_EQ(config->operations.size(), 4U);
   const auto& upper = config->operations[0];
   EXPECT_EQ(upper.name, "upper");
   EXPECT_EQ(upper.kind, WorkerKind::command);
@@ -183,6 +190,11 @@ argv = ["worker"]
   EXPECT_EQ(upper.version, "2");
   EXPECT_FALSE(config->operations[1].stdin_is_input);
   EXPECT_EQ(config->operations[2].kind, WorkerKind::frames);
+  EXPECT_EQ(config->operations[2].sandbox, true);
+  EXPECT_EQ(config->operations[2].memory_limit, Bytes{64 << 20});
+  EXPECT_TRUE(config->operations[2].from_template);
+  EXPECT_EQ(config->operations[3].kind, WorkerKind::lines);
+  EXPECT_FALSE(config->operations[3].sandbox);
   EXPECT_TRUE(validate(*config));
 }
 
@@ -205,7 +217,8 @@ TEST(Config, MistakesNameFileLineColumnKeyAndWhatWasExpected) {
       "hotwell.toml:2:16: cache.memory_limit: expected a size such as \"100MiB\" or \"5GiB\" from 64KiB to 16TiB, "
       "got the text \"100 cows\"");
   EXPECT_EQ(mistake_in("[cache]\npolicy = \"clock\"\n"),
-            "hotwell.toml:2:10: cache.policy: expected \"lru\", got the text \"clock\"");
+            "hotwell.toml:2:10: cache.policy: expected one of \"default\", \"wtinylfu\", \"s3fifo\", \"sieve\", \"lru\", \"fifo\", "
+            "got the text \"clock\"");
   EXPECT_EQ(mistake_in("[server]\nopen = \"yes\"\n"),
             "hotwell.toml:2:8: server.open: expected true or false, got the text \"yes\"");
   EXPECT_EQ(mistake_in("[server]\ntokens = [1]\n"),
@@ -215,7 +228,7 @@ TEST(Config, MistakesNameFileLineColumnKeyAndWhatWasExpected) {
   EXPECT_EQ(mistake_in("[[operations]]\nname = \"x\"\n"),
             "hotwell.toml:1:3: unknown key operations; did you mean \"operation\"?");
   EXPECT_THAT(mistake_in("[monitor]\nthresholds = { cpu = 80, gpu_temperature = 90 }\n"),
-              HasSubstr("unknown key monitor.thresholds.gpu_temperature; known in [monitor.thresholds] are cpu, "));
+              HasSubstr("unknown key monitor.thresholds.gpu_temperature; known in [monitor.thresholds] are burn_rate, cpu, "));
   EXPECT_EQ(mistake_in("[monitor]\nthresholds = { cpu = 101 }\n"),
             "hotwell.toml:2:22: monitor.thresholds.cpu: expected a number from 0 to 100, got the number 101");
   EXPECT_EQ(
@@ -232,17 +245,16 @@ TEST(Config, SyntaxErrorsNameThePlace) {
 TEST(Config, EveryMistakeIsReportedInTheOrderOfTheFile) {
   EXPECT_EQ(mistake_in("[server]\nopen = 1\n[cache]\npolicy = 2\n"),
             "hotwell.toml:2:8: server.open: expected true or false, got the number 1\n"
-            "hotwell.toml:4:10: cache.policy: expected \"lru\", got the number 2");
+            "hotwell.toml:4:10: cache.policy: expected one of \"default\", \"wtinylfu\", \"s3fifo\", \"sieve\", \"lru\", \"fifo\", "
+            "got the number 2");
 }
 
 TEST(Config, WhatThisVersionDoesNotOfferIsSaidSo) {
   EXPECT_EQ(mistake_in("[optimizer]\nenabled = true\n"), "hotwell.toml:1:2: optimizer is not offered by this version");
-  EXPECT_EQ(mistake_in("[[alerts.channel]]\nname = \"x\"\n"),
-            "hotwell.toml:1:3: alerts is not offered by this version");
-  EXPECT_EQ(mistake_in("[pool]\ndurability = \"power\"\n"),
-            "hotwell.toml:2:1: pool.durability is not offered by this version");
-  EXPECT_EQ(mistake_in("[[operation]]\nname = \"a\"\nargv = [\"a\"]\ndurability = \"power\"\n"),
-            "hotwell.toml:4:1: durability is not offered by this version");
+  EXPECT_EQ(mistake_in("[[alerts.rule]]\nname = \"x\"\n"),
+            "hotwell.toml:1:10: unknown key alerts.rule; known in [alerts] are channel");
+  EXPECT_THAT(mistake_in("[[alerts.channel]]\nname = \"x\"\nkind = \"pigeon\"\n"),
+              HasSubstr("hotwell.toml:3:8: kind: "));
 }
 
 TEST(Config, MistakesInAnOperationNameTheKey) {
@@ -251,7 +263,7 @@ TEST(Config, MistakesInAnOperationNameTheKey) {
   EXPECT_EQ(mistake_in("[[operation]]\nname = \"a\"\nargv = [\"a\"]\nstdin = \"output\"\n"),
             "hotwell.toml:4:9: stdin: expected \"input\", got the text \"output\"");
   EXPECT_EQ(mistake_in("[[operation]]\nname = \"a\"\nargv = [\"a\"]\nkind = \"thread\"\n"),
-            "hotwell.toml:4:8: kind: expected one of \"command\", \"frames\", got the text \"thread\"");
+            "hotwell.toml:4:8: kind: expected one of \"command\", \"lines\", \"frames\", got the text \"thread\"");
   EXPECT_EQ(mistake_in("[[operation]]\nname = \"a\"\nargv = [\"a\"]\ncontent-type = \"text/plain\"\n"),
             "hotwell.toml:4:1: unknown key content-type; did you mean \"content_type\"?");
 }

@@ -21,6 +21,15 @@ struct Overloaded : Fs... {
 constexpr std::array<std::pair<WorkerKind, std::string_view>, 3> kinds{
     {{WorkerKind::command, "command"}, {WorkerKind::lines, "lines"}, {WorkerKind::frames, "frames"}}};
 
+std::string_view word_of(Scheduling scheduling) { return scheduling == Scheduling::strict ? "strict" : "fair"; }
+
+constexpr std::array<std::pair<Durability, std::string_view>, 3> durabilities{
+    {{Durability::memory, "memory"}, {Durability::process, "process"}, {Durability::power, "power"}}};
+
+std::string_view word_of(Durability durability) {
+  return std::ranges::find(durabilities, durability, [](const auto& pair) { return pair.first; })->second;
+}
+
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 template <class N>
@@ -46,7 +55,7 @@ std::string exact(Duration duration) {
                                               {1'000'000'000, "s"},
                                               {1'000'000, "ms"},
                                               {1'000, "us"}}};
-  return exact<std::int64_t>(duration.count(), units, "ns");
+  return duration == Duration{} ? "0s" : exact<std::int64_t>(duration.count(), units, "ns");
 }
 
 std::string in_quotes(std::string_view text) {
@@ -99,6 +108,13 @@ Expected set(bool& member, const Value& value, const Limits&) {
     return std::nullopt;
   }
   return "true or false";
+}
+
+Expected set(std::optional<bool>& member, const Value& value, const Limits& limits) {
+  bool flag = false;
+  if (auto expected = set(flag, value, limits)) return expected;
+  member = flag;
+  return std::nullopt;
 }
 
 Expected set(unsigned& member, const Value& value, const Limits& limits) { return set_count(member, value, limits); }
@@ -225,11 +241,40 @@ Expected set(WorkerKind& member, const Value& value, const Limits& limits) {
   return std::nullopt;
 }
 
+Expected set(Scheduling& member, const Value& value, const Limits& limits) {
+  std::string word;
+  if (auto expected = set(word, value, limits)) return expected;
+  member = word == word_of(Scheduling::strict) ? Scheduling::strict : Scheduling::fair;
+  return std::nullopt;
+}
+
+Expected set(Durability& member, const Value& value, const Limits& limits) {
+  std::string word;
+  if (auto expected = set(word, value, limits)) return expected;
+  const auto durability = std::ranges::find(durabilities, word, [](const auto& pair) { return pair.second; });
+  if (durability == durabilities.end()) return one_of(limits.choices);
+  member = durability->first;
+  return std::nullopt;
+}
+
+Expected set(std::optional<Durability>& member, const Value& value, const Limits& limits) {
+  Durability durability{};
+  if (auto expected = set(durability, value, limits)) return expected;
+  member = durability;
+  return std::nullopt;
+}
+
 std::optional<std::int64_t> whole(std::string_view text) {
   std::int64_t number = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
   if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+Value flag_from(std::string_view text) {
+  if (text == "true") return {true};
+  if (text == "false") return {false};
+  return {std::string(text)};
 }
 
 Value number_from(std::string_view text) {
@@ -273,11 +318,7 @@ void copy(const Field& to, const Field& from) {
 
 Value from_text(const Field& field, std::string_view text) {
   return std::visit(
-      Overloaded{[&](bool*) -> Value {
-                   if (text == "true") return {true};
-                   if (text == "false") return {false};
-                   return text_from(text);
-                 },
+      Overloaded{[&](bool*) { return flag_from(text); }, [&](std::optional<bool>*) { return flag_from(text); },
                  [&](unsigned*) { return number_from(text); }, [&](std::size_t*) { return number_from(text); },
                  [&](double*) { return number_from(text); },
                  [&](std::optional<unsigned>*) { return number_from(text); },
@@ -292,6 +333,7 @@ std::string to_toml(const Field& field) {
   return std::visit(
       Overloaded{
           [](bool* flag) -> std::string { return *flag ? "true" : "false"; },
+          [](std::optional<bool>* flag) -> std::string { return !*flag ? "" : **flag ? "true" : "false"; },
           [](Duration* duration) { return in_quotes(exact(*duration)); },
           [](Bytes* bytes) { return in_quotes(exact(*bytes)); },
           [](std::optional<unsigned>* number) { return *number ? fmt::format("{}", **number) : std::string{}; },
@@ -314,6 +356,11 @@ std::string to_toml(const Field& field) {
             const auto word = std::ranges::find(kinds, *kind, [](const auto& pair) { return pair.first; });
             return word == kinds.end() ? std::string{} : in_quotes(word->second);
           },
+          [](Scheduling* scheduling) { return in_quotes(word_of(*scheduling)); },
+          [](Durability* durability) { return in_quotes(word_of(*durability)); },
+          [](std::optional<Durability>* durability) {
+            return *durability ? in_quotes(word_of(**durability)) : std::string{};
+          },
           [](InputWord word) -> std::string { return *word.flag ? "\"input\"" : ""; },
           [](auto* number) { return fmt::format("{}", *number); }},
       field);
@@ -325,6 +372,7 @@ std::optional<double> to_number(const Field& field) {
       Overloaded{[](bool* flag) -> Number { return *flag ? 1 : 0; }, [](unsigned* number) -> Number { return *number; },
                  [](std::size_t* number) -> Number { return static_cast<double>(*number); },
                  [](double* number) -> Number { return *number; },
+                 [](Scheduling* scheduling) -> Number { return *scheduling == Scheduling::strict ? 1 : 0; },
                  [](Duration* duration) -> Number { return seconds(*duration); },
                  [](Bytes* bytes) -> Number { return static_cast<double>(bytes->count); },
                  [](std::optional<Bytes>* bytes) -> Number {

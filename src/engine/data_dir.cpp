@@ -19,9 +19,10 @@ constexpr std::string_view layout =
     "This directory belongs to hotwell.\n"
     "  LOCK    held by the running engine: its process id and where it listens\n"
     "  FORMAT  the version of this layout\n"
+    "  journal/  accepted jobs, their attempts and ends, and the uploads that they need again\n"
     "  cache/  stored objects and results, see docs/formats/\n"
     "Stop the engine before you copy or delete anything here. Deleting cache/ loses only what can be made or stored "
-    "again.\n";
+    "again; deleting journal/ loses accepted jobs.\n";
 
 std::string read_small(int fd) {
   std::array<char, 512> text{};

@@ -24,6 +24,19 @@ Input parse_input(std::string_view text) {
   return InputPath{std::string(text)};
 }
 
+namespace {
+
+// Blocks for the answer of a call that tells it later. Precondition: not on the engine's thread.
+template <class T>
+Result<T> answer_of(const std::function<void(std::function<void(Result<T>)>)>& ask) {
+  auto promise = std::make_shared<std::promise<Result<T>>>();
+  auto answer = promise->get_future();
+  ask([promise](Result<T> result) { promise->set_value(std::move(result)); });
+  return answer.get();
+}
+
+}  // namespace
+
 class Engine::Impl {
  public:
   Impl(Config started_with, engine::Parts parts)
@@ -33,13 +46,32 @@ class Engine::Impl {
         monitor(config.monitor),
         pool(std::move(parts.pool)),
         requests(std::move(parts.operations), std::move(parts.inputs), *cache),
+        log(std::move(parts.log)),
         computations(*cache, *pool, clock, [this](const JobRequest& request) { return requests.prepare(request); }),
-        jobs(hold_options(), requests, computations, *cache, pool->executor(), clock) {
+        jobs(job_options(), requests, computations, *cache, *pool, log.get(), clock) {
     engine::add_sources(monitor, *cache, *pool);
     cache->register_knobs(knobs);
     pool->register_knobs(knobs);
+    monitor.register_knobs(knobs);
     if (config.monitor.enabled) monitor.start();
-    boost::asio::post(pool->executor(), [this] { jobs.start(); });
+  }
+
+  /// Takes up what the journal has.
+  Result<void> start() {
+    std::promise<Result<void>> started;
+    boost::asio::post(pool->executor(), [this, &started] { started.set_value(jobs.start()); });
+    auto result = started.get_future().get();
+    ready = result.has_value();
+    return result;
+  }
+
+  /// Waits until the journal has what was said so far, or cannot be written.
+  void flush() {
+    if (!log) return;
+    auto flushed = std::make_shared<std::promise<void>>();
+    auto done = flushed->get_future();
+    log->barrier([flushed](const Result<void>&) { flushed->set_value(); });
+    (void)done.wait_for(std::chrono::seconds{10});
   }
 
   ~Impl() {
@@ -47,6 +79,7 @@ class Engine::Impl {
     monitor.stop();
     // Ends every job, and with them everybody's wait; then nothing new begins, then the engine's thread is gone.
     (void)pool->drain(Duration::zero());
+    flush();
     computations.stop();
     std::promise<void> stopped;
     boost::asio::post(pool->executor(), [this, &stopped] {
@@ -54,13 +87,17 @@ class Engine::Impl {
       stopped.set_value();
     });
     stopped.get_future().wait();
+    log.reset();
     pool.reset();
   }
 
-  engine::JobTable::Options hold_options() const {
-    return {.hold = config.server.result_hold,
-            .max_held_memory = config.cache.memory_limit / 2,
-            .max_held_disk = config.cache.disk_limit / 2};
+  engine::Jobs::Options job_options() const {
+    // With a journal the table is for those who wait and hold; without, it is all that there is.
+    return {.table = {.keep = config.journal.enabled ? 1'000U : 10'000U,
+                      .hold = config.server.result_hold,
+                      .max_held_memory = config.cache.memory_limit / 2,
+                      .max_held_disk = config.cache.disk_limit / 2},
+            .durability = config.journal.durability};
   }
 
   Config config;
@@ -71,15 +108,18 @@ class Engine::Impl {
   Monitor monitor;
   std::unique_ptr<WorkerPool> pool;  // its thread is the engine's
   engine::Requests requests;
+  std::unique_ptr<engine::JobLog> log;
   engine::Computations computations;
   engine::Jobs jobs;
-  std::atomic<bool> ready = true;
+  std::atomic<bool> ready = false;
 };
 
 Result<std::unique_ptr<Engine>> Engine::open(Config config) {
   auto parts = engine::start_parts(config, host::system_clock());
   if (!parts) return std::unexpected(parts.error());
-  return std::unique_ptr<Engine>(new Engine(std::make_unique<Impl>(std::move(config), std::move(*parts))));
+  auto impl = std::make_unique<Impl>(std::move(config), std::move(*parts));
+  if (auto started = impl->start(); !started) return std::unexpected(started.error());
+  return std::unique_ptr<Engine>(new Engine(std::move(impl)));
 }
 
 Engine::Engine(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -109,9 +149,33 @@ void Engine::wait(std::string_view job_id, Duration limit, std::function<void(Re
   impl_->jobs.wait(job_id, limit, std::move(done));
 }
 
-Result<JobRecord> Engine::job(std::string_view job_id) const { return impl_->jobs.find(job_id); }
-Result<JobPage> Engine::jobs(const JobFilter& filter) const { return impl_->jobs.page(filter); }
-Result<JobRecord> Engine::cancel(std::string_view job_id) { return impl_->jobs.cancel(job_id); }
+Result<JobRecord> Engine::job(std::string_view job_id) {
+  return answer_of<JobRecord>([&](auto done) { job(job_id, std::move(done)); });
+}
+void Engine::job(std::string_view job_id, std::function<void(Result<JobRecord>)> done) {
+  impl_->jobs.find(job_id, std::move(done));
+}
+
+Result<JobPage> Engine::jobs(const JobFilter& filter) {
+  return answer_of<JobPage>([&](auto done) { jobs(filter, std::move(done)); });
+}
+void Engine::jobs(JobFilter filter, std::function<void(Result<JobPage>)> done) {
+  impl_->jobs.page(std::move(filter), std::move(done));
+}
+
+Result<JobExplanation> Engine::explain(std::string_view job_id) {
+  return answer_of<JobExplanation>([&](auto done) { explain(job_id, std::move(done)); });
+}
+void Engine::explain(std::string_view job_id, std::function<void(Result<JobExplanation>)> done) {
+  impl_->jobs.explain(job_id, std::move(done));
+}
+
+Result<JobRecord> Engine::cancel(std::string_view job_id) {
+  return answer_of<JobRecord>([&](auto done) { cancel(job_id, std::move(done)); });
+}
+void Engine::cancel(std::string_view job_id, std::function<void(Result<JobRecord>)> done) {
+  impl_->jobs.cancel(job_id, std::move(done));
+}
 
 void Engine::retry(std::string_view job_id, std::function<void(Result<JobRecord>)> accepted) {
   impl_->jobs.retry(job_id, std::move(accepted));
@@ -163,7 +227,9 @@ void Engine::announce(std::string_view address) {
 
 Result<void> Engine::drain(Duration limit) {
   impl_->ready = false;
-  return impl_->pool->drain(limit);
+  auto drained = impl_->pool->drain(limit);
+  impl_->flush();
+  return drained;
 }
 
 }  // namespace hotwell

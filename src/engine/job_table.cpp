@@ -3,21 +3,10 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "engine/job_text.hpp"
 
 namespace hotwell::engine {
 namespace {
-
-// Whether two requests with one idempotency key ask for the same.
-bool same_request(const JobRequest& a, const JobRequest& b) {
-  const auto same_input = [](const Input& x, const Input& y) {
-    if (x.index() != y.index()) return false;
-    if (const auto* path = std::get_if<InputPath>(&x)) return path->path == std::get<InputPath>(y).path;
-    if (const auto* object = std::get_if<InputObject>(&x)) return object->key == std::get<InputObject>(y).key;
-    if (const auto* upload = std::get_if<InputUpload>(&x)) return upload->sha256 == std::get<InputUpload>(y).sha256;
-    return true;
-  };
-  return a.operation == b.operation && a.params == b.params && same_input(a.input, b.input);
-}
 
 bool is_memory(const Object& object) { return std::holds_alternative<Buffer>(object.body); }
 
@@ -29,8 +18,36 @@ void JobTable::add(JobRecord record, JobRequest request) {
   std::string id = record.id;
   if (!request.idempotency_key.empty()) by_idempotency_key_[request.idempotency_key] = id;
   const bool added =
-      entries_.try_emplace(std::move(id), Entry{std::move(record), std::move(request), {}, {}, {}}).second;
+      entries_.try_emplace(std::move(id), Entry{std::move(record), std::move(request), {}, {}, false, {}}).second;
   HOTWELL_ASSERT(added);
+}
+
+void JobTable::restore(JobRecord record, JobRequest request) {
+  const std::lock_guard lock(mutex_);
+  HOTWELL_ASSERT(is_final(record.state));
+  std::string id = record.id;
+  if (!request.idempotency_key.empty()) by_idempotency_key_[request.idempotency_key] = id;
+  Entry entry{std::move(record), std::move(request), {}, {}, false, {}};
+  if (!entries_.try_emplace(id, std::move(entry)).second) return;
+  ended_.push_back(std::move(id));
+  forget_oldest();
+}
+
+void JobTable::give_back(std::string_view id) {
+  std::map<std::uint64_t, std::function<void(JobRecord)>> waiters;
+  JobRecord record;
+  {
+    const std::lock_guard lock(mutex_);
+    const auto found = entries_.find(id);
+    if (found == entries_.end() || is_final(found->second.record.state)) return;
+    Entry& entry = found->second;
+    entry.given_back = true;
+    entry.record.state = JobState::queued;
+    entry.record.progress = 0;
+    waiters.swap(entry.waiters);
+    record = entry.record;
+  }
+  for (const auto& [ticket, waiter] : waiters) waiter(record);
 }
 
 void JobTable::remove(std::string_view id) {
@@ -58,7 +75,7 @@ Result<JobRecord> JobTable::reopen(std::string_view id) {
   record.error.reset();
   record.stderr_tail.clear();
   std::erase(holding_, record.id);
-  --ended_;
+  std::erase(ended_, record.id);
   return record;
 }
 
@@ -110,7 +127,7 @@ bool JobTable::end(std::string_view id, const std::function<void(JobRecord&)>& c
     }
     waiters.swap(entry.waiters);
     record = entry.record;
-    ++ended_;
+    ended_.push_back(record.id);
     forget_oldest();
   }
   for (const auto& [ticket, waiter] : waiters) waiter(record);
@@ -166,7 +183,7 @@ std::optional<std::uint64_t> JobTable::when_ended(std::string_view id, std::func
     const std::lock_guard lock(mutex_);
     const auto entry = entries_.find(id);
     if (entry == entries_.end()) return std::nullopt;
-    if (!is_final(entry->second.record.state)) {
+    if (!is_final(entry->second.record.state) && !entry->second.given_back) {
       entry->second.waiters.emplace(++last_ticket_, std::move(done));
       return last_ticket_;
     }
@@ -210,15 +227,14 @@ bool JobTable::holds_too_much() const {
 }
 
 void JobTable::forget_oldest() {
-  for (auto entry = entries_.begin(); ended_ > options_.keep && entry != entries_.end();) {
-    if (!is_final(entry->second.record.state)) {
-      ++entry;
-      continue;
-    }
-    by_idempotency_key_.erase(entry->second.request.idempotency_key);
+  while (ended_.size() > options_.keep) {
+    const auto entry = entries_.find(ended_.front());
+    ended_.pop_front();
+    if (entry == entries_.end()) continue;
+    const auto key = by_idempotency_key_.find(entry->second.request.idempotency_key);
+    if (key != by_idempotency_key_.end() && key->second == entry->first) by_idempotency_key_.erase(key);
     (void)release(entry->second);
-    entry = entries_.erase(entry);
-    --ended_;
+    entries_.erase(entry);
   }
 }
 

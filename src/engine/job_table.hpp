@@ -1,4 +1,5 @@
-/// The jobs that people ask about: records by id, who waits for them, and results held until they were fetched.
+/// The jobs that people ask about: records by id, who waits for them, and results held until they were fetched. Where
+/// there is a journal it has all of them, and this table those that are under way or ended a moment ago.
 ///
 /// Invariants: a record's final state changes by `reopen` alone; a held result is readable until its hold ends, or
 /// until later ones fill the bounds (a hold costs memory or disk, and a descriptor: bounded by options, not by load);
@@ -34,6 +35,8 @@ class JobTable {
 
   /// A new record that has not ended; its id must be new. `request` is what a later retry repeats.
   void add(JobRecord record, JobRequest request);
+  /// A record that ended before and was forgotten since.
+  void restore(JobRecord record, JobRequest request);
   /// Forgets a job as if it had never been added.
   void remove(std::string_view id);
   /// Takes a job that ended without a result back to `queued`. Errors: not_found; invalid_argument for any other state.
@@ -46,6 +49,9 @@ class JobTable {
   bool update(std::string_view id, const std::function<void(JobRecord&)>& change);
   /// As update, for the change that ends it; `held` is its result. Calls its waiters.
   bool end(std::string_view id, const std::function<void(JobRecord&)>& change, std::optional<Object> held = {});
+
+  /// The job goes on after a restart: whoever waits for it here is told how it stands, now and from now on.
+  void give_back(std::string_view id);
 
   [[nodiscard]] std::optional<JobRecord> find(std::string_view id) const;
   [[nodiscard]] std::optional<JobRequest> request(std::string_view id) const;
@@ -69,6 +75,7 @@ class JobTable {
     JobRequest request;
     std::optional<Object> held;
     host::MonoTime held_until{};
+    bool given_back = false;
     std::map<std::uint64_t, std::function<void(JobRecord)>> waiters;
   };
   /// What an ended job lets go of; freed by the caller without the lock, since it may unmap and close.
@@ -88,7 +95,7 @@ class JobTable {
   std::deque<std::string> holding_;  // ids of ended jobs that hold a result or an upload, oldest first
   Bytes held_memory_;
   Bytes held_disk_;
-  std::size_t ended_ = 0;
+  std::deque<std::string> ended_;  // ids of ended jobs, in the order in which they ended
   std::uint64_t last_ticket_ = 0;
 };
 

@@ -93,6 +93,14 @@ std::filesystem::path find_program(const std::string& name) {
   }
 }
 
+// Which file this is and when it was written; empty where it is none.
+std::string identity_of(const std::filesystem::path& path) {
+  struct stat status{};
+  if (::stat(path.c_str(), &status) != 0 || !S_ISREG(status.st_mode)) return {};
+  return fmt::format("{}:{}:{}:{}.{:09}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
+                     status.st_mtim.tv_nsec);
+}
+
 }  // namespace
 
 std::string number_text(double value) {
@@ -179,28 +187,32 @@ std::vector<Operation> media_operations() {
 
 Result<Operation> configured_operation(const OperationConfig& config) {
   const auto program = find_program(config.argv.front());
-  struct stat status{};
-  if (program.empty() || ::stat(program.c_str(), &status) != 0)
+  const std::string identity = program.empty() ? std::string{} : identity_of(program);
+  if (identity.empty())
     return fail(Code::not_found,
                 fmt::format("operation \"{}\": there is no executable \"{}\"", config.name, config.argv.front()));
   base::Sha256 digest;
   digest.add_field(config.version);
-  for (const auto& argument : config.argv) digest.add_field(argument);
+  digest.add_field(fmt::format("{}", static_cast<int>(config.kind)));
+  for (const auto& argument : config.argv) {
+    digest.add_field(argument);
+    digest.add_field(identity_of(argument));  // node resize.js: the script too
+  }
   for (const auto& [name, value] : config.env) {
     digest.add_field(name);
     digest.add_field(value);
   }
   digest.add_field(config.stdin_is_input ? "input" : "null");
   digest.add_field(config.content_type);
-  digest.add_field(fmt::format("{}:{}:{}:{}.{:09}", status.st_dev, status.st_ino, status.st_size, status.st_mtim.tv_sec,
-                               status.st_mtim.tv_nsec));
+  digest.add_field(identity);
   return Operation{.name = config.name,
                    .version = digest.hex(),
                    .input = InputRule::optional,
                    .cached = config.cache,
                    .free_params = true,
                    .schema = {},
-                   .timeout = config.timeout};
+                   .timeout = config.timeout,
+                   .durability = config.durability};
 }
 
 }  // namespace hotwell::engine

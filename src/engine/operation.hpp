@@ -44,6 +44,7 @@ struct Operation {
   bool free_params = false;
   std::vector<ParamSpec> schema;
   std::optional<Duration> timeout;
+  std::optional<Durability> durability;
 };
 
 struct CanonicalParams {

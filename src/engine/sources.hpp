@@ -8,6 +8,6 @@
 namespace hotwell::engine {
 
 /// Both parts must outlive the monitor's last metrics().
-void add_sources(Monitor& monitor, const Cache& cache, const WorkerPool& pool);
+void add_sources(Monitor& monitor, Cache& cache, WorkerPool& pool);
 
 }  // namespace hotwell::engine

@@ -5,6 +5,7 @@
 #include <fmt/format.h>
 
 #include "host/programs.hpp"
+#include "monitor/channel.hpp"
 
 namespace hotwell::engine {
 namespace {
@@ -13,6 +14,9 @@ WorkerSpec media_worker(const Config& config, std::string executable) {
   WorkerSpec spec{.kind = WorkerKind::frames, .argv = {std::move(executable)}, .name = "media"};
   for (const auto& operation : media_operations()) spec.operations.push_back(operation.name);
   spec.min_workers = config.pool.min_workers;
+  spec.sandbox = config.media_sandbox;
+  spec.memory_limit = config.media_memory_limit;
+  spec.from_template = true;  // libav takes tens of milliseconds to load
   return spec;
 }
 
@@ -26,6 +30,9 @@ WorkerSpec configured_worker(const OperationConfig& operation) {
   spec.permanent_exit_codes = operation.permanent_exit_codes;
   spec.content_type = operation.content_type;
   spec.max_crashes = operation.max_crashes;
+  spec.sandbox = operation.sandbox;
+  spec.memory_limit = operation.memory_limit;
+  spec.from_template = operation.from_template;
   return spec;
 }
 
@@ -60,8 +67,12 @@ Result<PoolOptions> pool_options(const Config& config) {
 
 Result<Parts> start_parts(Config& config, const host::Clock& clock) {
   if (auto valid = validate(config); !valid) return std::unexpected(valid.error());
+  // What cannot be told here would be thrown by the monitor's constructor.
+  for (const auto& channel : config.monitor.channels)
+    if (const auto made = monitor::make_channel(channel, clock); !made) return std::unexpected(made.error());
   if (config.data_dir.empty()) config.data_dir = default_data_dir();
   if (config.cache.directory.empty()) config.cache.directory = config.data_dir / "cache";
+  if (config.monitor.directory.empty()) config.monitor.directory = config.data_dir / "monitor";
 
   auto operations = offered_operations(config);
   if (!operations) return std::unexpected(operations.error());
@@ -73,9 +84,17 @@ Result<Parts> start_parts(Config& config, const host::Clock& clock) {
   if (!data_dir) return std::unexpected(data_dir.error());
   auto pool = WorkerPool::open(std::move(*options));
   if (!pool) return std::unexpected(pool.error());
+  std::unique_ptr<JobLog> log;
+  if (config.journal.enabled) {
+    auto opened =
+        JobLog::open(config.data_dir / "journal", {config.journal.keep, config.journal.keep_for}, (*pool)->executor());
+    if (!opened) return std::unexpected(opened.error());
+    log = std::move(*opened);
+  }
   auto cache = Cache::open(config.cache);
   if (!cache) return std::unexpected(cache.error());
-  return Parts{std::move(*data_dir), std::move(*inputs), std::move(*operations), std::move(*pool), std::move(*cache)};
+  return Parts{std::move(*data_dir), std::move(*inputs), std::move(*operations),
+               std::move(*pool),     std::move(*cache),  std::move(log)};
 }
 
 }  // namespace hotwell::engine

@@ -7,6 +7,7 @@
 #include <hotwell/config.hpp>
 #include <hotwell/pool.hpp>
 #include "engine/data_dir.hpp"
+#include "engine/job_log.hpp"
 #include "engine/requests.hpp"
 
 namespace hotwell::engine {
@@ -17,9 +18,10 @@ struct Parts {
   Operations operations;
   std::unique_ptr<WorkerPool> pool;
   std::unique_ptr<Cache> cache;
+  std::unique_ptr<JobLog> log;  ///< none where the configuration wants none
 };
 
-/// Locks the data directory, starts the spawner, opens the cache. Fills in what the configuration left to the engine.
+/// Locks the data directory, starts the spawner, opens journal and cache. Fills in what the configuration left to the engine.
 /// Errors: as Engine::open.
 [[nodiscard]] Result<Parts> start_parts(Config& config, const host::Clock& clock);
 

@@ -14,15 +14,7 @@
 
 namespace hotwell::pool {
 
-struct JournalAttempt {
-  std::string worker;
-  std::string why;  ///< why that worker
-  WallTime started{};
-  std::optional<WallTime> ended;
-  std::optional<Error> error;  ///< absent for one that succeeded or still runs
-  std::string stderr_tail;
-  bool charged = true;  ///< false: lost to the engine's or the spawner's end, or given back by a drain
-};
+using JournalAttempt = JobAttempt;
 
 struct JournalRecord {
   std::uint64_t number = 0;  ///< the job's id as a number

@@ -194,6 +194,42 @@ std::string to_json(const JobPage& page) {
   return writer.take();
 }
 
+std::string to_json(const JobExplanation& explanation) {
+  JsonWriter writer;
+  writer.begin_object().key("job");
+  write_job(writer, explanation.job);
+  writer.member("durability", to_string(explanation.durability)).key("queued_behind");
+  if (const auto& behind = explanation.behind) {
+    writer.begin_object();
+    writer.member("high", behind->by_priority[0]).member("normal", behind->by_priority[1]);
+    writer.member("low", behind->by_priority[2]).member("busy_workers", behind->busy);
+    writer.member("max_workers", behind->max_workers).end_object();
+  } else {
+    writer.null();
+  }
+  writer.key("attempts").begin_array();
+  for (const auto& attempt : explanation.attempts) {
+    writer.begin_object().member("worker", std::string_view(attempt.worker));
+    writer.member("why", std::string_view(attempt.why));
+    write_time(writer, "started_at", attempt.started);
+    write_time(writer, "ended_at", attempt.ended);
+    writer.member("charged", attempt.charged).key("error");
+    if (attempt.error) {
+      writer.begin_object().member("code", to_string(attempt.error->code));
+      writer.member("message", std::string_view(attempt.error->message));
+      if (!attempt.stderr_tail.empty()) writer.member("stderr", std::string_view(attempt.stderr_tail));
+      writer.end_object();
+    } else {
+      writer.null();
+    }
+    writer.end_object();
+  }
+  writer.end_array().key("story").begin_array();
+  for (const auto& sentence : explanation.story) writer.value(std::string_view(sentence));
+  writer.end_array().end_object();
+  return writer.take();
+}
+
 Result<JobRequest> parse_job(std::string_view text) {
   const auto object = parse_json_object(text);
   if (!object) return std::unexpected(object.error());

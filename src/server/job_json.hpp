@@ -14,6 +14,7 @@ namespace hotwell::server {
 void write_job(JsonWriter& json, const JobRecord& job);
 [[nodiscard]] std::string to_json(const JobRecord& job);
 [[nodiscard]] std::string to_json(const JobPage& page);
+[[nodiscard]] std::string to_json(const JobExplanation& explanation);
 
 /// A body of POST /v1/jobs. Errors: invalid_argument: malformed (with line, column and what is wrong there), an
 /// unknown member, a member of the wrong type.

@@ -89,7 +89,8 @@ void get_job(Exchange& exchange) {
   const auto wait = parse_wait(exchange.target);
   if (!wait) return exchange.fail(wait.error());
   if (*wait) return answer_after(exchange, exchange.captures[0], **wait, 200);
-  answer_job(exchange, exchange.engine().job(exchange.captures[0]));
+  exchange.engine().job(exchange.captures[0], exchange.bring_home<Result<JobRecord>>(
+                                                  [&exchange](Result<JobRecord> job) { answer_job(exchange, job); }));
 }
 
 Result<JobFilter> filter_of(const Target& target) {
@@ -124,12 +125,25 @@ Result<JobFilter> filter_of(const Target& target) {
 void list_jobs(Exchange& exchange) {
   const auto filter = filter_of(exchange.target);
   if (!filter) return exchange.fail(filter.error());
-  const auto page = exchange.engine().jobs(*filter);
-  if (!page) return exchange.fail(page.error());
-  exchange.answer(Answer::json(200, to_json(*page)));
+  exchange.engine().jobs(*filter, exchange.bring_home<Result<JobPage>>([&exchange](Result<JobPage> page) {
+    if (!page) return exchange.fail(page.error());
+    exchange.answer(Answer::json(200, to_json(*page)));
+  }));
 }
 
-void cancel_job(Exchange& exchange) { answer_job(exchange, exchange.engine().cancel(exchange.captures[0])); }
+void cancel_job(Exchange& exchange) {
+  exchange.engine().cancel(
+      exchange.captures[0],
+      exchange.bring_home<Result<JobRecord>>([&exchange](Result<JobRecord> job) { answer_job(exchange, job); }));
+}
+
+void explain_job(Exchange& exchange) {
+  exchange.engine().explain(exchange.captures[0],
+                            exchange.bring_home<Result<JobExplanation>>([&exchange](Result<JobExplanation> explained) {
+                              if (!explained) return exchange.fail(explained.error());
+                              exchange.answer(Answer::json(200, to_json(*explained)));
+                            }));
+}
 
 void retry_job(Exchange& exchange) {
   exchange.engine().retry(exchange.captures[0],
@@ -157,6 +171,7 @@ void add_job_routes(std::vector<Route>& routes) {
   add(http::verb::delete_, "/v1/jobs/{id}", cancel_job);
   add(http::verb::get, "/v1/jobs/{id}/result", get_result);
   add(http::verb::post, "/v1/jobs/{id}/retry", retry_job);
+  add(http::verb::get, "/v1/explain/{id}", explain_job);
 }
 
 }  // namespace hotwell::server

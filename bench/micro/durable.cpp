@@ -1,0 +1,114 @@
+/// Durable jobs: accepted when committed, ended when committed, each counted exactly once.
+///
+///   hotwell-bench-durable WORKER [JOBS]      prints one JSON object
+///
+/// For every durability: `per_second`, jobs that do nothing through two warm processes of an engine, with a window of
+/// them under way, from the first submit to the last end; `p50` and `p99` in seconds from submit to end, one at a time.
+/// Uncached, so that every job runs.
+#include <algorithm>
+#include <chrono>
+#include <condition_variable>
+#include <cstdlib>
+#include <filesystem>
+#include <iostream>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include <stdlib.h>
+#include <boost/json.hpp>
+#include <hotwell/engine.hpp>
+
+namespace {
+
+using Clock = std::chrono::steady_clock;
+namespace json = boost::json;
+
+constexpr std::size_t window = 500;
+constexpr std::size_t alone = 1'000;
+
+double since(Clock::time_point began) { return std::chrono::duration<double>(Clock::now() - began).count(); }
+
+[[noreturn]] void give_up(const std::string& what) {
+  std::cerr << "hotwell-bench-durable: " << what << '\n';
+  std::exit(1);
+}
+
+/// Counts ends by job, and lets the submitter wait for room in the window.
+class Deliveries {
+ public:
+  void ended(const hotwell::Result<hotwell::JobRecord>& job) {
+    if (!job || job->state != hotwell::JobState::completed) give_up("a job did not complete");
+    const std::lock_guard lock(mutex_);
+    if (++by_id_[job->id] != 1) give_up("job " + job->id + " ended twice");
+    changed_.notify_one();
+  }
+  void wait_for(std::size_t count) {
+    std::unique_lock lock(mutex_);
+    changed_.wait(lock, [&] { return by_id_.size() >= count; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  std::unordered_map<std::string, int> by_id_;
+};
+
+void submit(hotwell::Engine& engine, hotwell::Durability durability, Deliveries& deliveries) {
+  engine.submit({.operation = "noop", .durability = durability}, [&](hotwell::Result<hotwell::JobRecord> accepted) {
+    if (!accepted) give_up(hotwell::to_string(accepted.error()));
+    engine.wait(accepted->id, std::chrono::hours{1},
+                [&](hotwell::Result<hotwell::JobRecord> job) { deliveries.ended(job); });
+  });
+}
+
+json::object measure(hotwell::Engine& engine, hotwell::Durability durability, std::size_t jobs) {
+  Deliveries many;
+  const auto began = Clock::now();
+  for (std::size_t i = 0; i < jobs; ++i) {
+    if (i >= window) many.wait_for(i - window + 1);
+    submit(engine, durability, many);
+  }
+  many.wait_for(jobs);
+  const double took = since(began);
+
+  std::vector<double> each;
+  for (std::size_t i = 0; i < alone; ++i) {
+    const auto start = Clock::now();
+    Deliveries one;
+    submit(engine, durability, one);
+    one.wait_for(1);
+    each.push_back(since(start));
+  }
+  std::ranges::sort(each);
+  return {{"per_second", static_cast<double>(jobs) / took}, {"p50", each[alone / 2]}, {"p99", each[alone * 99 / 100]}};
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc < 2) give_up("which worker?");
+  const std::size_t jobs = argc > 2 ? std::strtoul(argv[2], nullptr, 10) : 20'000;
+  std::string folder = (std::filesystem::temp_directory_path() / "hotwell-bench-XXXXXX").string();
+  if (::mkdtemp(folder.data()) == nullptr) give_up("no temporary directory");
+  json::object results;
+  {
+    hotwell::Config config;
+    config.data_dir = folder;
+    config.media = false;
+    config.monitor.enabled = false;
+    config.server.result_hold = std::chrono::milliseconds{1};
+    config.pool.max_workers = 2;
+    hotwell::OperationConfig noop{.name = "noop", .kind = hotwell::WorkerKind::frames, .argv = {argv[1]}};
+    noop.cache = false;
+    noop.min_workers = 2;
+    config.operations.push_back(std::move(noop));
+    hotwell::Engine engine{config};
+    for (const auto durability :
+         {hotwell::Durability::memory, hotwell::Durability::process, hotwell::Durability::power})
+      results[hotwell::to_string(durability)] = measure(engine, durability, jobs);
+  }
+  std::filesystem::remove_all(folder);
+  std::cout << json::serialize(results) << '\n';
+}
