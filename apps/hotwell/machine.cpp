@@ -86,9 +86,21 @@ Finding memory() {
   return {"memory", ok, value};
 }
 
+// Where the unified hierarchy is mounted; in a hybrid set-up that is not at the top. Empty where there is none.
+std::filesystem::path unified_hierarchy() {
+  std::ifstream mounts("/proc/self/mounts");
+  for (std::string device, place, type, rest; mounts >> device >> place >> type && std::getline(mounts, rest);)
+    if (type == "cgroup2") return place;
+  return {};
+}
+
 Finding control_groups() {
-  const auto controllers = first_line("/sys/fs/cgroup/cgroup.controllers");
-  if (controllers.empty()) return {"cgroups", limited, "no unified hierarchy", "limits are read from /proc alone"};
+  constexpr const char* workers = "workers' own limits are resource limits";
+  const auto mounted = unified_hierarchy();
+  if (mounted.empty()) return {"cgroups", limited, "no unified hierarchy", workers};
+  const auto controllers = first_line(mounted / "cgroup.controllers");
+  if (controllers.empty())
+    return {"cgroups", limited, fmt::format("version 2 at {}, without controllers", mounted.string()), workers};
   return {"cgroups", ok, fmt::format("version 2 ({})", controllers), "read for limits and pressure"};
 }
 
@@ -117,15 +129,15 @@ Finding safe_opening() {
 
 Finding landlock() {
   const long version = ::syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
-  if (version > 0) return {"landlock", ok, fmt::format("ABI {}", version), "not used by this version"};
-  return {"landlock", limited, std::strerror(errno), "not used by this version"};
+  if (version > 0) return {"landlock", ok, fmt::format("ABI {}", version), "no path, no port for confined workers"};
+  return {"landlock", limited, std::strerror(errno), "workers are confined by the system call filter alone"};
 }
 
 Finding system_call_filter() {
   const std::uint32_t action = SECCOMP_RET_KILL_PROCESS;
   if (::syscall(SYS_seccomp, SECCOMP_GET_ACTION_AVAIL, 0, &action) == 0)
-    return {"seccomp", ok, "available", "not used by this version"};
-  return {"seccomp", limited, std::strerror(errno), "not used by this version"};
+    return {"seccomp", ok, "available", "confines workers to what they are handed"};
+  return {"seccomp", limited, std::strerror(errno), "confined workers do not start: media.sandbox = false lets them"};
 }
 
 Finding ring() {
@@ -167,7 +179,10 @@ Finding spawner(const Config& config) {
   const std::string containment = (*pool)->containment();
   const bool enclosed = containment.starts_with("pid namespace");
   return {"containment", enclosed ? ok : limited, containment,
-          enclosed ? "" : "what a worker leaves behind is looked for rather than known"};
+          enclosed ? ""
+          : containment.find("cgroup.kill") != std::string::npos
+              ? "a worker that moves itself to another control group is looked for rather than known"
+              : "what a worker leaves behind is looked for rather than known"};
 }
 
 std::vector<Finding> media_worker(const Config& config) {
@@ -176,7 +191,12 @@ std::vector<Finding> media_worker(const Config& config) {
   if (!program) return {{"media worker", missing, program.error().message, "no media operation can run"}};
   const auto codecs = output_of(*program, "--codecs");
   if (!codecs) return {{"media worker", missing, fmt::format("{} does not start", *program), "is libav installed?"}};
-  std::vector<Finding> findings{{"media worker", ok, *program}};
+  std::vector<Finding> findings{{"media worker", ok, *program, "forked from a template that has loaded libav"}};
+  if (config.media_sandbox)
+    findings.push_back(
+        {"sandbox", ok, fmt::format("media workers, {} of memory each", to_string(config.media_memory_limit))});
+  else
+    findings.push_back({"sandbox", limited, "off", "media.sandbox = false: media files are hostile input"});
   std::string_view rest(*codecs);
   while (!rest.empty()) {
     const auto line = rest.substr(0, rest.find('\n'));

@@ -2,10 +2,13 @@
 
 #include <cerrno>
 #include <cstring>
+#include <utility>
 
 #include <fcntl.h>
 #include <sched.h>
 #include <unistd.h>
+
+#include "apps/spawner/cgroup.hpp"
 
 namespace hotwell::spawner {
 namespace {
@@ -21,7 +24,7 @@ bool write_file(const char* path, const std::string& text) {
 }  // namespace
 
 Enclosure enclose() {
-  if (::unshare(CLONE_NEWPID) == 0) return {true, "PID namespaces"};
+  if (::unshare(CLONE_NEWPID) == 0) return {true, {}, "PID namespaces"};
   const int refused = errno;
   const auto uid = std::to_string(::getuid());
   const auto gid = std::to_string(::getgid());
@@ -30,11 +33,17 @@ Enclosure enclose() {
     write_file("/proc/self/setgroups", "deny");
     if (write_file("/proc/self/uid_map", uid + " " + uid + " 1") &&
         write_file("/proc/self/gid_map", gid + " " + gid + " 1"))
-      return {true, "PID namespaces inside a user namespace"};
-    return {true, "PID namespaces inside a user namespace without its own ids"};
+      return {true, {}, "PID namespaces inside a user namespace"};
+    return {true, {}, "PID namespaces inside a user namespace without its own ids"};
   }
-  return {false, std::string{"PID namespaces are refused here ("} + std::strerror(refused) +
-                     "; in a user namespace: " + std::strerror(errno) + "): sub-reapers, process groups and rescans"};
+  return best_effort(std::string{"PID namespaces are refused here ("} + std::strerror(refused) +
+                     "; in a user namespace: " + std::strerror(errno) + ")");
+}
+
+Enclosure best_effort(std::string why) {
+  std::string cgroup = make_cgroup();
+  why += cgroup.empty() ? ": sub-reapers, process groups and rescans" : ": sub-reapers and cgroup.kill";
+  return {false, std::move(cgroup), std::move(why)};
 }
 
 }  // namespace hotwell::spawner

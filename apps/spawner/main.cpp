@@ -9,7 +9,8 @@
 /// Invariants: nothing that a program started outlives its warden, no warden outlives the spawner, and the spawner
 /// does not outlive the engine: the kernel kills a PID namespace with its init. `exited` is said after the last
 /// process of a worker is gone. Where namespaces are refused (or with --best-effort) the wardens are sub-reapers
-/// instead, which kill what is handed to them until nothing is left. One thread; never blocks but in poll.
+/// instead, which kill their worker's control group, or where there is none (or with --rescan) what is handed to them,
+/// until nothing is left. One thread; never blocks but in poll.
 #include <cerrno>
 #include <csignal>
 #include <cstdio>
@@ -25,6 +26,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "apps/spawner/cgroup.hpp"
 #include "apps/spawner/enclosure.hpp"
 #include "apps/spawner/messages.hpp"
 #include "apps/spawner/templates.hpp"
@@ -37,7 +39,8 @@ namespace {
 class Spawner {
  public:
   explicit Spawner(const Enclosure& enclosure)
-      : workers_({.pool = wire::spawner_descriptor, .enclosed = enclosure.namespaces}), templates_(workers_) {
+      : workers_({.pool = wire::spawner_descriptor, .enclosed = enclosure.namespaces, .cgroup = enclosure.cgroup}),
+        templates_(workers_) {
     if (!enclosure.namespaces) ::prctl(PR_SET_CHILD_SUBREAPER, 1);
     sigset_t child;
     ::sigemptyset(&child);
@@ -96,6 +99,7 @@ class Spawner {
       templates_.kill_all();
       while (::waitpid(-1, nullptr, 0) > 0 || errno == EINTR) {
       }
+      remove_cgroup(workers_.cgroup());
     }
     ::_exit(0);
   }
@@ -113,16 +117,16 @@ int main(int argc, char** argv) {
   const std::string_view option = argc > 1 ? argv[1] : "";
   int type = 0;
   socklen_t length = sizeof type;
-  if ((!option.empty() && option != "--best-effort") ||
+  if ((!option.empty() && option != "--best-effort" && option != "--rescan") ||
       ::getsockopt(wire::spawner_descriptor, SOL_SOCKET, SO_TYPE, &type, &length) != 0 || type != SOCK_SEQPACKET) {
     std::fputs("hotwell-spawner is started by Hotwell's worker pool, which hands it a socket.\n", stderr);
     return 2;
   }
   ::close_range(wire::spawner_descriptor + 1, ~0U, 0);  // what a host program left open by mistake
   ::fcntl(wire::spawner_descriptor, F_SETFD, FD_CLOEXEC);
-  const auto enclosure =
-      option.empty() ? spawner::enclose()
-                     : spawner::Enclosure{false, "best effort was asked for: sub-reapers, process groups and rescans"};
+  const auto enclosure = option.empty()         ? spawner::enclose()
+                         : option == "--rescan" ? spawner::Enclosure{false, {}, "rescans were asked for"}
+                                                : spawner::best_effort("best effort was asked for");
   // Without a namespace it has to outlive the engine to kill the trees; the end of its socket tells it.
   if (!enclosure.namespaces) spawner::Spawner{enclosure}.run();
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);

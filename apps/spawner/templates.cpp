@@ -127,6 +127,7 @@ void Templates::fork(Template& from, const wire::SpawnRequest& request, const st
   const wire::ForkRequest fork{.id = request.id,
                                .enclosed = workers_.enclosed(),
                                .spawner = static_cast<std::uint32_t>(::getpid()),
+                               .cgroup = workers_.cgroup(),
                                .limits = request.limits,
                                .descriptors = request.descriptors};
   if (send(from.socket, wire::encode(fork), sent))

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <csignal>
+#include <utility>
 
 #include <sys/socket.h>
 #include <sys/wait.h>
@@ -20,7 +21,7 @@ constexpr std::size_t most_unknown = 256;
 
 }  // namespace
 
-Workers::Workers(Place place) : place_(place) {
+Workers::Workers(Place place) : place_(std::move(place)) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) ::_exit(1);
   reports_read_ = ends[0];
@@ -28,8 +29,11 @@ Workers::Workers(Place place) : place_(place) {
 }
 
 void Workers::spawn(const wire::SpawnRequest& request, const std::vector<int>& descriptors) {
-  const worker::Ward ward{
-      .id = request.id, .enclosed = place_.enclosed, .spawner = ::getpid(), .reports = reports_write_};
+  const worker::Ward ward{.id = request.id,
+                          .enclosed = place_.enclosed,
+                          .spawner = ::getpid(),
+                          .reports = reports_write_,
+                          .cgroup = place_.cgroup};
   int pidfd = -1;
   const pid_t warden = worker::fork_warden(ward, pidfd);
   if (warden == 0) {

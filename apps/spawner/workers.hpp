@@ -6,6 +6,7 @@
 
 #include <map>
 #include <optional>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -20,6 +21,7 @@ class Workers {
   struct Place {
     int pool = -1;          ///< the socket to the pool
     bool enclosed = false;  ///< workers live in PID namespaces of their own
+    std::string cgroup{};   ///< the folder that theirs are in; empty: they have none
   };
   explicit Workers(Place place);
 
@@ -37,6 +39,7 @@ class Workers {
   void kill_all() const;
 
   [[nodiscard]] bool enclosed() const { return place_.enclosed; }
+  [[nodiscard]] const std::string& cgroup() const { return place_.cgroup; }
   [[nodiscard]] int reports() const { return reports_read_; }
   /// What wardens are handed to report on.
   [[nodiscard]] int reports_end() const { return reports_write_; }

@@ -91,7 +91,7 @@ int main(int argc, char** argv) {
   };
   measure("small");
   const std::vector<char> ballast(resident, 1);
-  measure("large");
+  measure("2 GiB");
   results["resident"] = ballast.size();
   std::cout << results << '\n';
 }

@@ -3,10 +3,12 @@
 #include <cerrno>
 #include <cstdlib>
 #include <cstring>
+#include <filesystem>
 
 #include <fmt/format.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "host/process.hpp"
 #include "host/programs.hpp"
@@ -36,9 +38,11 @@ std::vector<std::string> worker_environment(const std::map<std::string, std::str
   return list;
 }
 
-Result<void> complete_lines(WorkerSpec& spec) {
+Result<void> complete_lines(WorkerSpec& spec, const std::string& spawner) {
   if (spec.kind != WorkerKind::lines) return {};
-  auto helper = host::find_program("hotwell-lines", {}, "HOTWELL_LINES");
+  const auto beside = std::filesystem::path(spawner).replace_filename("hotwell-lines");
+  auto helper = ::access(beside.c_str(), X_OK) == 0 ? Result<std::string>{beside.string()}
+                                                    : host::find_program("hotwell-lines", {}, "HOTWELL_LINES");
   if (!helper) return std::unexpected(helper.error());
   spec.argv.insert(spec.argv.begin(), std::move(*helper));
   return {};

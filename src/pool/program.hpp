@@ -17,8 +17,8 @@ namespace hotwell::pool {
 [[nodiscard]] std::vector<std::string> worker_environment(const std::map<std::string, std::string>& own);
 
 /// A lines worker is a frames worker by a helper that starts its program: puts the helper before the argv of such a
-/// type. Errors: unavailable where the helper is not there.
-[[nodiscard]] Result<void> complete_lines(WorkerSpec& spec);
+/// type. It is looked for beside the spawner first. Errors: unavailable where it is not there.
+[[nodiscard]] Result<void> complete_lines(WorkerSpec& spec, const std::string& spawner);
 
 /// What the spawner sets before a program starts.
 [[nodiscard]] std::vector<wire::ResourceLimit> limits_of(const WorkerSpec& spec);

@@ -43,8 +43,9 @@ Result<void> Spawner::start() {
       .program = executable_,
       .argv = {helper_name},
       .descriptors = {{null->get(), 0}, {STDERR_FILENO, 1}, {pair->second.get(), wire::spawner_descriptor}}};
-  if (const char* wish = std::getenv("HOTWELL_CONTAINMENT"); wish != nullptr && std::string_view{wish} == "best-effort")
-    launch.argv.emplace_back("--best-effort");
+  for (const std::string_view known : {"best-effort", "rescan"})
+    if (const char* wish = std::getenv("HOTWELL_CONTAINMENT"); wish != nullptr && wish == known)
+      launch.argv.push_back(fmt::format("--{}", known));
   auto launched = host::launch(launch);
   if (!launched) return std::unexpected(launched.error());
   pid_ = launched->pid;

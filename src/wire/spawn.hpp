@@ -72,6 +72,7 @@ struct ForkRequest {
   std::uint32_t id = 0;
   bool enclosed = false;
   std::uint32_t spawner = 0;  ///< its process number as the template sees it
+  std::string_view cgroup;    ///< the folder that workers' control groups are in; empty: they have none
   std::vector<ResourceLimit> limits;
   std::vector<std::uint32_t> descriptors;
 };
@@ -221,6 +222,7 @@ inline void texts(Reader& in, std::vector<std::string_view>& list) {
   out.number(m.id);
   out.number(std::uint8_t{m.enclosed});
   out.number(m.spawner);
+  out.text(m.cgroup);
   detail::limits(out, m.limits);
   detail::numbers(out, m.descriptors);
   return bytes;
@@ -231,6 +233,7 @@ inline void texts(Reader& in, std::vector<std::string_view>& list) {
   m.id = in.number<std::uint32_t>();
   m.enclosed = in.number<std::uint8_t>() != 0;
   m.spawner = in.number<std::uint32_t>();
+  m.cgroup = in.text();
   detail::limits(in, m.limits);
   detail::numbers(in, m.descriptors);
   return right && in.ok();

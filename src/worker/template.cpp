@@ -37,7 +37,8 @@ bool fork_worker(const wire::ForkRequest& request, std::span<const int> descript
   const Ward ward{.id = request.id,
                   .enclosed = request.enclosed,
                   .spawner = static_cast<pid_t>(request.spawner),
-                  .reports = descriptors.front()};
+                  .reports = descriptors.front(),
+                  .cgroup = std::string{request.cgroup}};
   int pidfd = -1;
   const pid_t warden = fork_warden(ward, pidfd);
   if (warden == 0) {

@@ -12,6 +12,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -29,8 +30,33 @@ sigset_t awaited_signals() {
   return set;
 }
 
-/// Kills this process's children until there are none: what they leave behind is handed to their sub-reaper, us.
-void kill_all_children() {
+void write_number(const std::string& path, const char* number) {
+  const int file = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
+  if (file < 0) return;
+  (void)!::write(file, number, 1);
+  ::close(file);
+}
+
+std::string own_cgroup(const Ward& ward) { return ward.cgroup + "/" + std::to_string(ward.id); }
+
+/// From here on every descendant is in it.
+void enter_cgroup(const Ward& ward) {
+  if (ward.cgroup.empty()) return;
+  ::mkdir(ward.cgroup.c_str(), 0700);  // an empty one may have been taken for left over
+  ::mkdir(own_cgroup(ward).c_str(), 0700);
+  write_number(own_cgroup(ward) + "/cgroup.procs", "0");
+}
+
+/// Leaves the control group and kills what is in it. Where it could not be entered this does nothing.
+void kill_cgroup(const Ward& ward) {
+  if (ward.cgroup.empty()) return;
+  write_number(ward.cgroup + "/cgroup.procs", "0");
+  write_number(own_cgroup(ward) + "/cgroup.kill", "1");
+}
+
+/// Kills this process's descendants until there are none: what they leave behind is handed to their sub-reaper, us.
+void kill_tree(const Ward& ward) {
+  kill_cgroup(ward);
   for (;;) {
     char path[48];
     std::snprintf(path, sizeof path, "/proc/self/task/%d/children", static_cast<int>(::getpid()));
@@ -48,8 +74,9 @@ void kill_all_children() {
         next = end;
       }
     }
-    if (::waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) return;
+    if (::waitpid(-1, nullptr, 0) < 0 && errno == ECHILD) break;
   }
+  if (!ward.cgroup.empty()) ::rmdir(own_cgroup(ward).c_str());
 }
 
 void report(const Ward& ward, int start_error, int wait_status) {
@@ -77,6 +104,7 @@ void become_warden(const Ward& ward) {
   if (ward.enclosed) return;
   ::prctl(PR_SET_CHILD_SUBREAPER, 1);
   if (::getppid() != ward.spawner) ::_exit(1);  // it died before the death signal was asked for
+  enter_cgroup(ward);
 }
 
 void guard(const Ward& ward, pid_t program, const int& start_error) {
@@ -91,7 +119,8 @@ void guard(const Ward& ward, pid_t program, const int& start_error) {
     if (signal == SIGTERM) {
       ::kill(ward.enclosed ? -1 : -program, SIGTERM);  // everything in the namespace; else what stayed in the group
     } else if (signal == kill_tree_signal) {
-      kill_all_children();
+      kill_tree(ward);
+      report(ward, start_error, SIGKILL);
       ::_exit(0);
     }
     int status = 0;
@@ -99,7 +128,7 @@ void guard(const Ward& ward, pid_t program, const int& start_error) {
     while ((pid = ::waitpid(-1, &status, WNOHANG)) > 0) {
       if (pid != program) continue;
       report(ward, start_error, status);
-      if (!ward.enclosed) kill_all_children();
+      if (!ward.enclosed) kill_tree(ward);
       ::_exit(0);  // and with this init the kernel ends what the program left behind
     }
   }

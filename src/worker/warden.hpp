@@ -9,6 +9,8 @@
 #include <csignal>
 #include <cstdint>
 #include <span>
+#include <string>
+#include <vector>
 
 #include <sys/types.h>
 
@@ -24,6 +26,7 @@ struct Ward {
   bool enclosed = false;  ///< the warden is init of a PID namespace of its own
   pid_t spawner = 0;      ///< whose child the warden is
   int reports = -1;       ///< where its wire::Exited goes
+  std::string cgroup{};   ///< the folder for a control group of its own; empty: it has none
 };
 
 /// Makes the warden: a copy of this process, the spawner's child even where a template makes it. Answers as fork(2);

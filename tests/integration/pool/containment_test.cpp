@@ -13,12 +13,14 @@
 namespace hotwell::test {
 namespace {
 
-class Contained : public testing::TestWithParam<bool> {
+class Contained : public testing::TestWithParam<const char*> {
  protected:
   Containment containment_{GetParam()};
 };
-INSTANTIATE_TEST_SUITE_P(Pool, Contained, testing::Bool(),
-                         [](const auto& which) { return which.param ? "BestEffort" : "AsAllowedHere"; });
+INSTANTIATE_TEST_SUITE_P(Pool, Contained, testing::Values("", "best-effort", "rescan"), [](const auto& which) {
+  const std::string wish = which.param;
+  return wish.empty() ? "AsAllowedHere" : wish == "rescan" ? "Rescan" : "BestEffort";
+});
 
 /// Starts a job that leaves an escaping grandchild behind and then hangs; returns when the grandchild is there.
 Started start_escaping(WorkerPool& pool, HeldPipe& pipe, JobOptions options) {
@@ -51,7 +53,7 @@ Started start_escaping(WorkerPool& pool, HeldPipe& pipe, JobOptions options) {
 
 TEST_P(Contained, SaysHow) {
   WorkerPool pool{frames_options()};
-  EXPECT_THAT(pool.containment(), testing::StartsWith(GetParam() ? "best effort: " : ""));
+  EXPECT_THAT(pool.containment(), testing::StartsWith(*GetParam() != 0 ? "best effort: " : ""));
 }
 
 TEST_P(Contained, RegressionATimeoutKillsTheWholeTree) {
@@ -149,13 +151,13 @@ TEST_P(Contained, TheSpawnersDeathCostsNoAttempt) {
 /// A process with a pool whose workers, and what escaped from them, hold a pipe open.
 class EngineProcess {
  public:
-  explicit EngineProcess(bool best_effort) {
+  explicit EngineProcess(const std::string& containment) {
     auto pipe = host::make_pipe().value();
     auto ready = host::make_pipe().value();
     launched_ =
         host::launch({.program = program("hotwell-test-engine"),
                       .argv = {"hotwell-test-engine", program("hotwell-spawner"), program("hotwell-test-worker")},
-                      .env = {best_effort ? "HOTWELL_CONTAINMENT=best-effort" : "NONE=1"},
+                      .env = {"HOTWELL_CONTAINMENT=" + containment},
                       .descriptors = {{pipe.write.get(), 10}, {ready.write.get(), 11}}})
             .value();
     pipe.write = FileHandle{};
@@ -199,8 +201,9 @@ TEST_P(Contained, AnEngineAndItsSpawnerKilledTogetherLeaveNothing) {
   const auto spawners = children_of(engine.pid());
   ASSERT_EQ(spawners.size(), 1U);
   // In namespaces the engine's child only waits for the spawner itself; a sub-reaper's children are the wardens.
-  std::vector<pid_t> doomed = GetParam() ? std::vector<pid_t>{} : children_of(spawners.front());
-  EXPECT_EQ(doomed.size(), GetParam() ? 0U : 1U);
+  const bool best_effort = *GetParam() != 0;
+  std::vector<pid_t> doomed = best_effort ? std::vector<pid_t>{} : children_of(spawners.front());
+  EXPECT_EQ(doomed.size(), best_effort ? 0U : 1U);
   doomed.insert(doomed.begin(), spawners.front());
   engine.kill();
   for (const pid_t pid : doomed) ::kill(pid, SIGKILL);

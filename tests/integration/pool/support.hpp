@@ -106,11 +106,12 @@ class TemporaryDirectory {
   std::filesystem::path path_;
 };
 
-/// For its scope, workers are contained as this machine allows (false) or by best effort (true).
+/// For its scope, workers are contained as this machine allows (""), or as for one that allows no PID namespaces:
+/// "best-effort" with a control group where there may be one, "rescan" without.
 class Containment {
  public:
-  explicit Containment(bool best_effort) {
-    if (best_effort) ::setenv("HOTWELL_CONTAINMENT", "best-effort", 1);
+  explicit Containment(const std::string& wish) {
+    if (!wish.empty()) ::setenv("HOTWELL_CONTAINMENT", wish.c_str(), 1);
   }
   ~Containment() { ::unsetenv("HOTWELL_CONTAINMENT"); }
   Containment(const Containment&) = delete;

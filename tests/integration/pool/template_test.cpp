@@ -18,12 +18,14 @@ PoolOptions template_options(const char* worker, unsigned max = 2) {
   return options;
 }
 
-class Forked : public testing::TestWithParam<bool> {
+class Forked : public testing::TestWithParam<const char*> {
  protected:
   Containment containment_{GetParam()};
 };
-INSTANTIATE_TEST_SUITE_P(Template, Forked, testing::Bool(),
-                         [](const auto& which) { return which.param ? "BestEffort" : "AsAllowedHere"; });
+INSTANTIATE_TEST_SUITE_P(Template, Forked, testing::Values("", "best-effort", "rescan"), [](const auto& which) {
+  const std::string wish = which.param;
+  return wish.empty() ? "AsAllowedHere" : wish == "rescan" ? "Rescan" : "BestEffort";
+});
 
 TEST_P(Forked, WorkersAreCopiesOfOneThatPreparedItself) {
   auto options = template_options("hotwell-test-confined");
