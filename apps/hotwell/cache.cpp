@@ -1,10 +1,14 @@
 /// hotwell cache: objects of a daemon's cache from the command line.
 #include <cerrno>
 #include <cstdio>
+#include <fstream>
+#include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/stat.h>
+#include <boost/json.hpp>
 
 #include "apps/hotwell/commands.hpp"
 #include "apps/hotwell/daemon.hpp"
@@ -23,6 +27,7 @@ struct CacheCommandOptions {
   std::string output;
   bool force = false;
   std::string directory;
+  std::vector<std::string> keys;
   bool json = false;
   std::string ttl;
   std::string tag;
@@ -103,6 +108,33 @@ Outcome<void> remove(const CacheCommandOptions& options) {
   return answer ? Outcome<void>{} : std::unexpected(answer.error());
 }
 
+Outcome<void> warm(const CacheCommandOptions& options) {
+  boost::json::array keys(options.keys.begin(), options.keys.end());
+  if (!options.file.empty()) {
+    std::ifstream list(options.file);
+    if (!list) return end(system_error(errno, fmt::format("cannot read {}", options.file)));
+    for (std::string line; std::getline(list, line);)
+      if (!line.empty()) keys.emplace_back(line);
+  }
+  if (keys.empty()) return end(status::usage, "name keys, or a file of them with --from");
+  auto daemon = find_daemon(options.daemon);
+  if (!daemon) return std::unexpected(daemon.error());
+  const auto answer = daemon->send({.method = "POST",
+                                    .target = "/v1/cache/warm",
+                                    .fields = {{"Content-Type", "application/json"}},
+                                    .text = boost::json::serialize(boost::json::object{{"keys", std::move(keys)}})});
+  if (!answer) return std::unexpected(answer.error());
+  const auto warmed = boost::json::parse(answer->text);
+  if (options.json) {
+    std::fputs(pretty(warmed).c_str(), stdout);
+    return {};
+  }
+  fmt::print("{:.0f} brought into memory, {:.0f} there already, {:.0f} absent, {:.0f} without room\n",
+             number_at(warmed, "/warmed"), number_at(warmed, "/already"), number_at(warmed, "/absent"),
+             number_at(warmed, "/no_room"));
+  return {};
+}
+
 std::string verify_text(const cache::Verification& found) {
   const auto tier = [](const char* name, const cache::Verification::Tier& of) {
     return fmt::format("{}: {} objects, {} whole, {} damaged\n", name, of.objects, to_string(Bytes{of.bytes}),
@@ -162,6 +194,13 @@ void add_cache(CLI::App& root, Commands& commands) {
       ->type_name("TYPE");
   add_daemon_options(*put_command, options->daemon);
   commands.on(put_command, [options] { return put(*options); });
+
+  CLI::App* warm_command = cache->add_subcommand("warm", "Bring objects from disk into memory ahead of their use.");
+  warm_command->add_option("KEY", options->keys, "keys of objects")->type_name("");
+  warm_command->add_option("--from", options->file, "a file with a key a line")->type_name("FILE");
+  warm_command->add_flag("--json", options->json, "as the server says it");
+  add_daemon_options(*warm_command, options->daemon);
+  commands.on(warm_command, [options] { return warm(*options); });
 
   CLI::App* verify_command =
       cache->add_subcommand("verify", "Check every byte of a cache that no daemon uses, and say what is damaged.");

@@ -8,6 +8,7 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -36,7 +37,7 @@ struct CacheOptions {
   Bytes stream_over{4ULL << 20};                  ///< larger objects never enter memory (where there is a directory)
   std::optional<Bytes>
       stream_limit{};          ///< of objects over stream_over; by default a tenth of the file system stays free
-  std::string policy = "lru";  ///< of the memory tier
+  std::string policy = "default";  ///< of eviction from memory: also wtinylfu, s3fifo, sieve, lru, fifo
 };
 
 struct SetOptions {
@@ -116,6 +117,14 @@ struct CacheStats {
   Tier total;  ///< entries and sizes of all levels in sum (an object may be in two); hits and misses of the whole
 };
 
+/// What became of the keys that Cache::warm() was given.
+struct Warmed {
+  std::uint64_t warmed = 0;   ///< brought into memory
+  std::uint64_t already = 0;  ///< memory had them
+  std::uint64_t absent = 0;   ///< no tier has them
+  std::uint64_t no_room = 0;  ///< too large for memory, or it is full: nothing is evicted for them
+};
+
 /// Ownership: its directory, locked against other processes, and one background thread. Threads: any. Blocking
 /// members do disk I/O on the caller's thread.
 class Cache {
@@ -162,6 +171,10 @@ class Cache {
   /// Calls `visit` with every object (once for each level that has it) until it returns false. Sizes are right, but the
   /// bytes may be out of reach: get() them.
   void for_each(const std::function<bool(const Object&)>& visit) const;
+
+  /// Brings objects from below into memory ahead of their use, in the order of the keys. Counts neither hits nor
+  /// misses. What memory held when a cache was closed is brought up by itself when it is opened again.
+  Warmed warm(std::span<const std::string> keys);
 
   /// A set in pieces, of unknown length. The object exists once sealed. The sink must not outlive the cache.
   /// Errors: as set(), and so do the sink's calls.

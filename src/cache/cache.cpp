@@ -35,6 +35,7 @@ Result<void> Cache::clear() { return impl_->clear(); }
 bool Cache::contains(std::string_view key) const { return impl_->contains(key); }
 Result<bool> Cache::touch(std::string_view key, Duration ttl) { return impl_->touch(key, ttl); }
 void Cache::for_each(const std::function<bool(const Object&)>& visit) const { impl_->for_each(visit); }
+Warmed Cache::warm(std::span<const std::string> keys) { return impl_->warm(keys); }
 Result<std::unique_ptr<Sink>> Cache::begin(std::string_view key, SetOptions options) {
   return impl_->begin(key, std::move(options));
 }

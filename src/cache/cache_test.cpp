@@ -12,6 +12,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include "cache/hot_list.hpp"
 #include "cache/reader.hpp"
 #include "cache/tiered_cache.hpp"
 #include "sim/clock.hpp"
@@ -166,6 +167,7 @@ TEST(Regression, DiskHitsWereNeverCounted) {
   test::TempDir directory;
   const CacheOptions options{.directory = directory.path(), .promote_after = 1000};
   ASSERT_TRUE(Cache(options).set("key", "bytes"));
+  std::filesystem::remove(directory.path() / "HOT");  // nothing is brought up before it is asked for
   Cache cache{options};
   for (int i = 0; i < 7; ++i) EXPECT_EQ(cache.get("key").value()->level, Level::disk);
   EXPECT_FALSE(cache.get("absent").value());
@@ -596,6 +598,56 @@ TEST_F(CacheTest, KnobsTurnLimitsAndPromotion) {
   EXPECT_EQ(level("key"), Level::disk);
   EXPECT_EQ(level("key"), Level::memory);
   EXPECT_FALSE(knobs.set("cache.promote_after", -1, "test", "absurd"));
+}
+
+TEST_F(CacheTest, WarmBringsUpWhatIsBelowAsFarAsThereIsRoom) {
+  open();
+  ASSERT_TRUE(impl_->set("a", "bytes a", {}));
+  ASSERT_TRUE(impl_->set("b", "bytes b", {}));
+  ASSERT_TRUE(impl_->set("large", std::string(2 << 20, 'x'), {}));
+  open();
+  ASSERT_TRUE(impl_->set("c", "bytes c", {}));
+  const std::vector<std::string> keys{"a", "c", "absent", "large", "b"};
+  const auto warmed = impl_->warm(keys);
+  EXPECT_EQ(warmed.warmed, 2U);
+  EXPECT_EQ(warmed.already, 1U);
+  EXPECT_EQ(warmed.absent, 1U);
+  EXPECT_EQ(warmed.no_room, 1U);
+  EXPECT_EQ(impl_->try_get("a")->bytes().text(), "bytes a");
+  const auto stats = impl_->stats();
+  EXPECT_EQ(stats.disk.hits + stats.disk.misses, 0U);
+  // Deleted objects are not brought back by a list that still names them.
+  ASSERT_TRUE(impl_->erase("b").value());
+  EXPECT_EQ(impl_->warm(keys).absent, 2U);
+  EXPECT_FALSE(impl_->try_get("b"));
+}
+
+TEST(Cache, WhatMemoryHeldIsBroughtUpAgainByTheNextStart) {
+  test::TempDir directory;
+  const CacheOptions options{.directory = directory.path(), .memory_limit = 4_MiB};
+  {
+    Cache cache{options};
+    for (int i = 0; i < 100; ++i) ASSERT_TRUE(cache.set("key" + std::to_string(i), "bytes"));
+    ASSERT_TRUE(cache.erase("key7").value());
+  }
+  Cache cache{options};
+  // Warming is the background thread's: asking it something at the end of its queue waits for a part of it at most.
+  for (int i = 0; i < 100; ++i) {
+    const auto key = "key" + std::to_string(i);
+    while (i != 7 && !cache.try_get(key)) std::this_thread::yield();
+    EXPECT_EQ(cache.get(key).value().has_value(), i != 7);
+  }
+}
+
+TEST(HotList, ComesBackAsItWasAndDamagedAsNothing) {
+  const std::vector<std::string> keys{"a", "", std::string("b\0c", 3), std::string(4096, 'k')};
+  auto bytes = cache::encode_hot_list(keys);
+  EXPECT_EQ(cache::decode_hot_list(bytes), keys);
+  EXPECT_EQ(cache::decode_hot_list(cache::encode_hot_list({})), std::vector<std::string>{});
+  for (std::size_t length = 0; length < 40; ++length)
+    EXPECT_TRUE(cache::decode_hot_list(bytes.substr(0, length)).empty());
+  bytes[10] = static_cast<char>(bytes[10] ^ 1);
+  EXPECT_TRUE(cache::decode_hot_list(bytes).empty());
 }
 
 TEST_F(CacheTest, GenerationsNeverComeAgain) {

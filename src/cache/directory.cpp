@@ -15,6 +15,7 @@ constexpr std::string_view layout =
     "\n"
     "FORMAT      the format's name and version; a program that does not know it leaves the directory alone\n"
     "LOCK        held by the process that uses the directory; its process id is inside\n"
+    "HOT         the keys that memory held, for the next start\n"
     "disk/       small and middle-sized objects, packed into a log of regions\n"
     "              NUMBER.region             entries, the index of a full one, and which of them were deleted\n"
     "stream/     large objects: one folder for each first byte of a key's digest, in it for each object\n"

@@ -57,7 +57,10 @@ Cache::Impl::Impl(CacheOptions options, const Seams& seams)
       max_age_(options_.max_age.count()),
       promote_after_(options_.promote_after),
       stream_over_(options_.stream_over.count),
-      stream_limit_given_(options_.stream_limit.has_value()) {}
+      memory_limit_(options_.memory_limit.count),
+      stream_limit_given_(options_.stream_limit.has_value()),
+      opened_(clock_.now()),
+      hot_saved_(opened_) {}
 
 Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options) {
   return open(std::move(options), {host::system_clock(), host::system_disk(), std::chrono::seconds{1}});
@@ -73,7 +76,10 @@ Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options, con
     return fail(Code::invalid_argument, "cache max_age: expected more than zero");
   auto impl = std::unique_ptr<Impl>(new Impl(std::move(options), seams));
   if (auto started = impl->start(); !started) return std::unexpected(started.error());
-  if (seams.sweep_every) impl->sweep_every(*seams.sweep_every);
+  if (seams.sweep_every) {
+    impl->sweep_every(*seams.sweep_every);
+    impl->warm_from_last_run();
+  }
   return impl;
 }
 
@@ -148,6 +154,7 @@ Cache::Impl::~Impl() {
     working_.reset();
   });
   thread_.join();
+  save_hot_keys();
 }
 
 Result<void> Cache::Impl::set(std::string_view key, ByteView bytes, SetOptions options) {
@@ -249,19 +256,21 @@ void Cache::Impl::promote(const Object& object, Removals& removed) {
     disk_tier_->forget_hits(object.key);
   else
     stream_->forget_hits(object.key);
-  if (!fits_memory(size) || !object.description()->verify(0, size)) return;
-  auto bytes = read_all(object.body);
-  if (!bytes) return;
-  {
-    const std::lock_guard lock(stripe(object.key));
-    const auto now = clock_.wall();
-    // Deleted or replaced since it was found: memory must not bring it back.
-    if (const auto there = below(object.key, now); !there || there->generation != object.generation) return;
-    if (memory_->generation(object.key, now)) return;
-    if (!memory_->put(details_of(object), *bytes, removed)) return;
-  }
-  if (events_.any<CachePromotion>())
+  if (bring_up(object, removed) && events_.any<CachePromotion>())
     events_.publish(CachePromotion{std::string(object.key), object.level, Level::memory, {size}});
+}
+
+bool Cache::Impl::bring_up(const Object& object, Removals& removed) {
+  const auto size = *object.size();
+  if (!fits_memory(size) || !object.description()->verify(0, size)) return false;
+  auto bytes = read_all(object.body);
+  if (!bytes) return false;
+  const std::lock_guard lock(stripe(object.key));
+  const auto now = clock_.wall();
+  // Deleted or replaced since it was found: memory must not bring it back.
+  if (const auto there = below(object.key, now); !there || there->generation != object.generation) return false;
+  if (memory_->generation(object.key, now)) return false;
+  return memory_->put(details_of(object), *bytes, removed).has_value();
 }
 
 Result<void> Cache::Impl::verify(const Object& object, std::uint64_t offset, std::uint64_t length) {
@@ -374,6 +383,7 @@ void Cache::Impl::register_knobs(Knobs& knobs) {
               [this, &tier](double bytes) -> Result<void> {
                 Removals removed;
                 if (&tier == stream_.get()) stream_limit_given_ = true;
+                if (&tier == memory_.get()) memory_limit_ = static_cast<std::uint64_t>(bytes);
                 tier.set_limit({static_cast<std::uint64_t>(bytes)}, removed);
                 tell(removed);
                 return {};
@@ -512,6 +522,7 @@ void Cache::Impl::sweep_every(Duration period) {
     next_sweep_.async_wait([this, period](boost::system::error_code stopped) {
       if (stopped) return;
       sweep();
+      tend_warmth();
       sweep_every(period);
     });
   });

@@ -15,8 +15,11 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <span>
+#include <string>
 #include <string_view>
 #include <thread>
+#include <vector>
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
@@ -86,6 +89,11 @@ class Cache::Impl {
   Result<std::unique_ptr<cache::CacheWriter>> begin_private(SetOptions options);
   [[nodiscard]] cache::Flights& flights() { return flights_; }
 
+  /// See Cache::warm().
+  Warmed warm(std::span<const std::string> keys);
+  /// Brings up what the last run left in the hot list, a few keys at a time on the background thread.
+  void warm_from_last_run();
+
   /// The cache's own thread, for look-ups and whatever may be late.
   [[nodiscard]] boost::asio::io_context& background() { return background_; }
   /// Removes what has expired; runs on the background thread once a second.
@@ -106,6 +114,12 @@ class Cache::Impl {
   Result<std::optional<cache::Found>> find_below(std::string_view key, WallTime now, cache::FindOptions options,
                                                  cache::Removals& removed);
   void promote(const Object& object, cache::Removals& removed);
+  /// Copies an object from below into memory, if its key still has it. False where it is there already or does not fit.
+  bool bring_up(const Object& object, cache::Removals& removed);
+  void save_hot_keys();
+  void warm_next(std::shared_ptr<const std::vector<std::string>> keys, std::size_t from);
+  /// Now and then: saves the hot list, and once tells how warm the start was.
+  void tend_warmth();
   Result<std::unique_ptr<cache::CacheWriter>> begin_at(std::string_view key, SetOptions options);
   Result<Object> commit_file(cache::StreamDraft& draft, cache::Details details);
   Result<Object> commit_memory(cache::MemoryDraft& draft, cache::Details details);
@@ -143,6 +157,7 @@ class Cache::Impl {
   std::atomic<std::int64_t> max_age_;
   std::atomic<unsigned> promote_after_;
   std::atomic<std::uint64_t> stream_over_;
+  std::atomic<std::uint64_t> memory_limit_;
   std::atomic<std::uint64_t> last_generation_{0};
   cache::LookupCounters total_;
   std::array<std::mutex, 64> stripes_;
@@ -155,7 +170,11 @@ class Cache::Impl {
   boost::asio::io_context background_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> working_{background_.get_executor()};
   boost::asio::steady_timer next_sweep_{background_};
-  bool closing_ = false;  ///< the background thread's
+  bool closing_ = false;  ///< this and what follows are the background thread's
+  std::uint64_t warmed_at_start_ = 0;
+  bool first_minute_told_ = false;
+  const host::MonoTime opened_;
+  host::MonoTime hot_saved_;
   std::thread thread_;
 };
 

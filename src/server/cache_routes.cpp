@@ -213,6 +213,40 @@ void clear(Exchange& exchange) {
                     })] { home(cache.clear()); });
 }
 
+Result<std::vector<std::string>> keys_of(std::string_view text) {
+  auto body = parse_json_object(text);
+  if (!body) return std::unexpected(body.error());
+  std::vector<std::string> keys;
+  for (const auto& member : *body) {
+    if (member.key() != "keys") return std::unexpected(unknown_member(member.key(), "keys"));
+    if (!member.value().is_array()) return fail(Code::invalid_argument, "\"keys\" must be an array of strings");
+    for (const auto& one : member.value().get_array()) {
+      auto key = read_string("keys", one);
+      if (!key) return std::unexpected(key.error());
+      keys.push_back(std::move(*key));
+    }
+  }
+  return keys;
+}
+
+void warm(Exchange& exchange) {
+  constexpr std::uint64_t longest = 16 << 20;
+  exchange.read_text(longest, [&exchange](const std::string& text) {
+    auto keys = keys_of(text);
+    if (!keys) return exchange.fail(keys.error());
+    auto& cache = exchange.engine().cache();
+    boost::asio::post(cache.impl().background(),
+                      [&cache, keys = std::move(*keys), home = exchange.bring_home<Warmed>([&exchange](Warmed warmed) {
+                        JsonWriter json;
+                        json.begin_object();
+                        json.member("warmed", warmed.warmed).member("already", warmed.already);
+                        json.member("absent", warmed.absent).member("no_room", warmed.no_room);
+                        json.end_object();
+                        exchange.answer(Answer::json(200, json.take()));
+                      })] { home(cache.warm(keys)); });
+  });
+}
+
 }  // namespace
 
 void add_cache_routes(std::vector<Route>& routes) {
@@ -221,6 +255,7 @@ void add_cache_routes(std::vector<Route>& routes) {
   };
   add(http::verb::get, "/v1/cache/stats", get_stats);
   add(http::verb::post, "/v1/cache/clear", clear);
+  add(http::verb::post, "/v1/cache/warm", warm);
   add(http::verb::get, "/v1/cache/{key*}", get_object);
   add(http::verb::put, "/v1/cache/{key*}", put_object);
   add(http::verb::delete_, "/v1/cache/{key*}", delete_object);

@@ -13,7 +13,7 @@
 namespace hotwell::cache {
 namespace {
 
-constexpr auto half_life = std::chrono::hours{1};
+constexpr auto hits_half_life = std::chrono::hours{1};
 /// Regions whose expired entries one sweep takes out, and that it syncs.
 constexpr std::size_t expired_a_sweep = 4;
 constexpr std::size_t synced_a_sweep = 4;
@@ -213,7 +213,7 @@ void DiskTier::sweep(WallTime now, Removals& removed) {
         for (const auto& region : regions_)
           if (region) region->figures.hits /= 2;
       }
-      next_ageing_ = now + half_life;
+      next_ageing_ = now + hits_half_life;
     }
     std::vector<std::pair<WallTime, std::size_t>> due;
     for (std::size_t number = 0; number < regions_.size(); ++number) {

@@ -20,7 +20,7 @@ using namespace std::chrono_literals;
 using namespace hotwell::literals;
 namespace fs = std::filesystem;
 
-constexpr WallTime start{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
+constexpr WallTime first_day{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
 constexpr std::uint64_t region_bytes = 64 << 10;
 
 class DiskTierTest : public ::testing::Test {
@@ -30,15 +30,15 @@ class DiskTierTest : public ::testing::Test {
   void reopen(Bytes limit = 1_MiB) {
     tier_.reset();
     auto opened =
-        DiskTier::open(disk_, {.directory = directory_.path(), .limit = limit, .region_size = region_bytes}, start);
+        DiskTier::open(disk_, {.directory = directory_.path(), .limit = limit, .region_size = region_bytes}, first_day);
     ASSERT_TRUE(opened) << to_string(opened.error());
     tier_ = std::move(*opened);
   }
-  Result<Object> put(std::string key, std::string_view bytes, WallTime expires = start + 1h) {
-    return tier_->put({.key = std::move(key), .generation = ++generation_, .created = start, .expires = expires},
+  Result<Object> put(std::string key, std::string_view bytes, WallTime expires = first_day + 1h) {
+    return tier_->put({.key = std::move(key), .generation = ++generation_, .created = first_day, .expires = expires},
                       Buffer::copy_of(bytes), removed_);
   }
-  std::optional<std::string> get(std::string_view key, WallTime now = start) {
+  std::optional<std::string> get(std::string_view key, WallTime now = first_day) {
     auto found = tier_->find(key, now, {}, removed_);
     EXPECT_TRUE(found) << to_string(found.error());
     if (!found || !*found) return std::nullopt;
@@ -68,7 +68,7 @@ class DiskTierTest : public ::testing::Test {
 TEST_F(DiskTierTest, EverythingIsBackAfterARestartSealedOrNot) {
   for (int i = 0; i < 300; ++i)
     ASSERT_TRUE(put("key" + std::to_string(i), std::string(1000, static_cast<char>('a' + i % 26))));
-  for (int i = 0; i < 300; i += 3) ASSERT_TRUE(tier_->erase("key" + std::to_string(i), start, removed_).value());
+  for (int i = 0; i < 300; i += 3) ASSERT_TRUE(tier_->erase("key" + std::to_string(i), first_day, removed_).value());
   for (int i = 1; i < 300; i += 3) ASSERT_TRUE(put("key" + std::to_string(i), "new"));
   for (int round = 0; round < 2; ++round) {
     reopen();
@@ -108,7 +108,7 @@ TEST_F(DiskTierTest, ADeletedObjectStaysDeletedWhateverIsEvictedFirst) {
     const auto key = "key" + std::to_string(random() % 150);
     switch (random() % 5) {
       case 0:
-        (void)tier_->erase(key, start, removed_).value();
+        (void)tier_->erase(key, first_day, removed_).value();
         model.erase(key);
         break;
       case 1: {
@@ -171,24 +171,24 @@ TEST_F(DiskTierTest, SavingWhatIsHotNeverWritesMuchMoreThanWasStored) {
 
 TEST_F(DiskTierTest, AHitIsTakenForAHitOfTheKeyThatWasAskedFor) {
   ASSERT_TRUE(put("key", "bytes"));
-  for (unsigned i = 1; i < 40; ++i) EXPECT_EQ(tier_->find("key", start, {}, removed_).value()->hits, i);
+  for (unsigned i = 1; i < 40; ++i) EXPECT_EQ(tier_->find("key", first_day, {}, removed_).value()->hits, i);
   tier_->forget_hits("key");
-  EXPECT_EQ(tier_->find("key", start, {}, removed_).value()->hits, 1U);
-  tier_->sweep(start, removed_);
-  tier_->sweep(start + 2h - 1us - 1h, removed_);
-  EXPECT_EQ(tier_->find("key", start, {}, removed_).value()->hits, 2U);
+  EXPECT_EQ(tier_->find("key", first_day, {}, removed_).value()->hits, 1U);
+  tier_->sweep(first_day, removed_);
+  tier_->sweep(first_day + 2h - 1us - 1h, removed_);
+  EXPECT_EQ(tier_->find("key", first_day, {}, removed_).value()->hits, 2U);
 }
 
 TEST_F(DiskTierTest, LargeValuesComeAsSlicesAndStayReadable) {
   tier_.reset();
   auto opened =
-      DiskTier::open(disk_, {.directory = directory_.path(), .limit = 4_MiB, .region_size = 512 << 10}, start);
+      DiskTier::open(disk_, {.directory = directory_.path(), .limit = 4_MiB, .region_size = 512 << 10}, first_day);
   ASSERT_TRUE(opened);
   tier_ = std::move(*opened);
   const std::string value(300000, 'v');
   ASSERT_TRUE(put("small first", "x"));
   ASSERT_TRUE(put("large", value));
-  auto found = tier_->find("large", start, {.check = Check::later}, removed_).value();
+  auto found = tier_->find("large", first_day, {.check = Check::later}, removed_).value();
   ASSERT_TRUE(found);
   EXPECT_TRUE(std::holds_alternative<FileSlice>(found->object.body));
   EXPECT_TRUE(found->object.description()->verify(0, 300000));
@@ -217,7 +217,7 @@ TEST_F(DiskTierTest, DamagedBytesAreAMissAndTold) {
 
 TEST_F(DiskTierTest, ADamagedIndexIsMadeAgainFromTheEntries) {
   for (int i = 0; i < 200; ++i) ASSERT_TRUE(put("key" + std::to_string(i), std::string(1000, 'x')));
-  ASSERT_TRUE(tier_->erase("key0", start, removed_).value());
+  ASSERT_TRUE(tier_->erase("key0", first_day, removed_).value());
   tier_.reset();
   const RegionShape shape{region_bytes};
   damage(files()[0], shape.index_offset(1) + 3);
@@ -231,7 +231,7 @@ TEST_F(DiskTierTest, ADamagedIndexIsMadeAgainFromTheEntries) {
 
 TEST_F(DiskTierTest, WhatAUserStoredIsNeverTakenForAnEntry) {
   // The image of an entry as another region would have it, at every place where a scan looks.
-  Details forged{.key = "forged", .generation = 1, .expires = start + 1h};
+  Details forged{.key = "forged", .generation = 1, .expires = first_day + 1h};
   auto head = head_of(forged, 1, 10).value();
   std::string image;
   append_texts(forged, image);
@@ -263,7 +263,7 @@ TEST_F(DiskTierTest, AnUnknownVersionIsRefusedAndLeftAlone) {
   // Something that is no region at all lies there too, and stays as well.
   std::ofstream(directory_.path() / region_name(3), std::ios::binary) << "garbage";
   const auto before = files().size();
-  const auto opened = DiskTier::open(disk_, {.directory = directory_.path(), .limit = 1_MiB}, start);
+  const auto opened = DiskTier::open(disk_, {.directory = directory_.path(), .limit = 1_MiB}, first_day);
   ASSERT_FALSE(opened);
   EXPECT_EQ(opened.error().code, Code::invalid_argument);
   EXPECT_NE(opened.error().message.find("version 2"), std::string::npos);
@@ -283,8 +283,8 @@ TEST_F(DiskTierTest, ALowerLimitAtStartEvicts) {
 }
 
 TEST_F(DiskTierTest, WholeRegionsGoWhenAllInThemHasExpired) {
-  for (int i = 0; i < 500; ++i) ASSERT_TRUE(put("key" + std::to_string(i), std::string(1000, 'x'), start + 5s));
-  for (int i = 0; i < 6; ++i) tier_->sweep(start + 5s, removed_);
+  for (int i = 0; i < 500; ++i) ASSERT_TRUE(put("key" + std::to_string(i), std::string(1000, 'x'), first_day + 5s));
+  for (int i = 0; i < 6; ++i) tier_->sweep(first_day + 5s, removed_);
   EXPECT_EQ(tier_->stats().entries, 0U);
   EXPECT_LE(tier_->space(), region_bytes) << "the one that is written on";
   EXPECT_EQ(removed_.size(), 500U);
@@ -297,10 +297,10 @@ TEST_F(DiskTierTest, ADeathThatCannotBeWrittenIsPaidBeforeAnythingElse) {
   disk_.set_faults_after(1, {.io_error = 1});
   ASSERT_TRUE(put("key", "new"));
   EXPECT_EQ(get("key"), "new");
-  EXPECT_FALSE(tier_->erase("key", start, removed_)) << "an acknowledged delete could be undone";
+  EXPECT_FALSE(tier_->erase("key", first_day, removed_)) << "an acknowledged delete could be undone";
   EXPECT_EQ(get("key"), "new");
   disk_.heal();
-  EXPECT_TRUE(tier_->erase("key", start, removed_).value());
+  EXPECT_TRUE(tier_->erase("key", first_day, removed_).value());
   reopen();
   EXPECT_FALSE(get("key"));
 }
@@ -312,7 +312,7 @@ TEST_F(DiskTierTest, AFailedPutNeverComesBack) {
   EXPECT_EQ(get("key"), "old");
   disk_.heal();
   ASSERT_TRUE(put("other", "bytes"));
-  EXPECT_TRUE(tier_->erase("key", start, removed_).value());
+  EXPECT_TRUE(tier_->erase("key", first_day, removed_).value());
   reopen();
   EXPECT_FALSE(get("key"));
   EXPECT_EQ(get("other"), "bytes");
@@ -326,7 +326,7 @@ TEST_F(DiskTierTest, WhatWasSyncedOutlivesALossOfPower) {
   for (int round = 0; round < 20; ++round) {
     const auto key = [&](int i) { return std::to_string(round) + "/" + std::to_string(i); };
     for (int i = 0; i < 60; ++i) ASSERT_TRUE(put(key(i), std::string(1000, 's')));
-    for (int i = 0; i < 10; ++i) ASSERT_TRUE(tier_->erase(key(i), start, removed_).value());
+    for (int i = 0; i < 10; ++i) ASSERT_TRUE(tier_->erase(key(i), first_day, removed_).value());
     ASSERT_TRUE(tier_->sync());
     for (int i = 50; i < 60; ++i) ASSERT_TRUE(put(key(i), std::string(1000, 'n')));
     for (int i = 60; i < 90; ++i) ASSERT_TRUE(put(key(i), std::string(1000, 'n')));
@@ -349,10 +349,10 @@ TEST(DiskTierSpeed, APutDoesFewSystemCalls) {
   // One write for a small entry, one more for the death of what it replaces.
   test::TempDir directory;
   sim::LossyDisk disk({}, 0);
-  auto tier = DiskTier::open(disk, {.directory = directory.path(), .limit = 1_MiB}, start).value();
+  auto tier = DiskTier::open(disk, {.directory = directory.path(), .limit = 1_MiB}, first_day).value();
   Removals removed;
   const auto put = [&](std::uint64_t generation) {
-    ASSERT_TRUE(tier->put({.key = "key", .generation = generation, .created = start, .expires = start + 1h},
+    ASSERT_TRUE(tier->put({.key = "key", .generation = generation, .created = first_day, .expires = first_day + 1h},
                           Buffer::copy_of("bytes"), removed));
   };
   put(1);
@@ -360,7 +360,7 @@ TEST(DiskTierSpeed, APutDoesFewSystemCalls) {
   put(2);
   EXPECT_EQ(disk.steps() - before, 2U);
   before = disk.steps();
-  EXPECT_TRUE(tier->erase("key", start, removed).value());
+  EXPECT_TRUE(tier->erase("key", first_day, removed).value());
   EXPECT_EQ(disk.steps() - before, 1U);
 }
 

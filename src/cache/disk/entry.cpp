@@ -17,16 +17,16 @@ namespace {
 /// Read at once: a head, the longest key, and most small objects as a whole.
 constexpr std::size_t first_read = unit + longest_key;
 /// Up to this size a look-up reads the bytes; beyond it hands out a slice of the region.
-constexpr std::uint64_t read_up_to = 64 << 10;
-constexpr std::size_t piece = 64 << 10;
+constexpr std::uint64_t copied_up_to = 64 << 10;
+constexpr std::size_t check_piece = 64 << 10;
 
 /// Whether everything behind the head is what was stored, read in pieces. Errors: io.
 Result<bool> check_content(const Region& region, std::uint32_t slot, const EntryHead& head) {
   base::Xxh3 sum(region.header().salt);
-  const auto part = std::make_unique_for_overwrite<std::byte[]>(piece);
+  const auto part = std::make_unique_for_overwrite<std::byte[]>(check_piece);
   const auto begin = slot * unit;
   for (auto at = unit; at < head.length();) {
-    const std::span<std::byte> into(part.get(), std::min<std::uint64_t>(piece, head.length() - at));
+    const std::span<std::byte> into(part.get(), std::min<std::uint64_t>(check_piece, head.length() - at));
     if (auto read = region.read(begin + at, into); !read) return std::unexpected(read.error());
     sum.add(into);
     at += into.size();
@@ -92,7 +92,7 @@ Result<StoredEntry> read_entry(const std::shared_ptr<Region>& region, std::uint3
   if (head->key_size != key.size() || there.subview(unit, key.size()).text() != key)
     return StoredEntry{StoredEntry::State::other};
   if (head->expires <= now) return StoredEntry{StoredEntry::State::expired};
-  if (head->value_size > read_up_to) return read_large(region, slot, *head, check);
+  if (head->value_size > copied_up_to) return read_large(region, slot, *head, check);
 
   // Texts and value into one block; the object keeps the block.
   const auto length = head->length() - unit;

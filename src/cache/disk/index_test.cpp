@@ -98,31 +98,31 @@ TEST(DiskIndex, ManyKeysWithOneHashAreRefusedNotLost) {
   EXPECT_EQ(index.find(77).count, DiskIndex::most_candidates);
 }
 
-constexpr WallTime now{100s};
+constexpr WallTime eviction_time{100s};
 
 TEST(DiskEviction, TheExpiredGoFirstThenTheMostlyDeadThenTheLeastWorth) {
   std::vector<RegionFigures> regions{
-      {.id = 1, .live_bytes = 1000, .stored_bytes = 1000, .hits = 50, .latest_expiry = now + 1s},
-      {.id = 2, .live_bytes = 100, .stored_bytes = 1000, .hits = 50, .latest_expiry = now + 1s},
-      {.id = 3, .live_bytes = 1000, .stored_bytes = 1000, .hits = 500, .latest_expiry = now},
-      {.id = 4, .live_bytes = 1000, .stored_bytes = 1000, .hits = 1, .latest_expiry = now + 1s},
-      {.id = 5, .live_bytes = 1000, .stored_bytes = 1000, .hits = 0, .latest_expiry = now + 1s}};
-  EXPECT_EQ(choose_victim(regions, 5, now), 2U);
+      {.id = 1, .live_bytes = 1000, .stored_bytes = 1000, .hits = 50, .latest_expiry = eviction_time + 1s},
+      {.id = 2, .live_bytes = 100, .stored_bytes = 1000, .hits = 50, .latest_expiry = eviction_time + 1s},
+      {.id = 3, .live_bytes = 1000, .stored_bytes = 1000, .hits = 500, .latest_expiry = eviction_time},
+      {.id = 4, .live_bytes = 1000, .stored_bytes = 1000, .hits = 1, .latest_expiry = eviction_time + 1s},
+      {.id = 5, .live_bytes = 1000, .stored_bytes = 1000, .hits = 0, .latest_expiry = eviction_time + 1s}};
+  EXPECT_EQ(choose_victim(regions, 5, eviction_time), 2U);
   regions.erase(regions.begin() + 2);
-  EXPECT_EQ(choose_victim(regions, 5, now), 1U);
+  EXPECT_EQ(choose_victim(regions, 5, eviction_time), 1U);
   regions.erase(regions.begin() + 1);
-  EXPECT_EQ(choose_victim(regions, 25, now), 2U);
+  EXPECT_EQ(choose_victim(regions, 25, eviction_time), 2U);
   // The youngest was asked for by nobody, and yet it had no time to be: the older one's single hit is worth less.
   regions[1].id = 1;
-  EXPECT_EQ(choose_victim(regions, 5, now), 1U);
-  EXPECT_EQ(choose_victim({}, 5, now), std::nullopt);
+  EXPECT_EQ(choose_victim(regions, 5, eviction_time), 1U);
+  EXPECT_EQ(choose_victim({}, 5, eviction_time), std::nullopt);
 }
 
 TEST(DiskEviction, AmongEqualsTheOldestGoes) {
   std::vector<RegionFigures> regions;
   for (std::uint64_t id = 9; id > 0; --id)
-    regions.push_back({.id = id, .live_bytes = 10, .stored_bytes = 10, .latest_expiry = now + 1s});
-  EXPECT_EQ(choose_victim(regions, 9, now), 8U);
+    regions.push_back({.id = id, .live_bytes = 10, .stored_bytes = 10, .latest_expiry = eviction_time + 1s});
+  EXPECT_EQ(choose_victim(regions, 9, eviction_time), 8U);
 }
 
 }  // namespace

@@ -14,7 +14,7 @@ namespace {
 
 constexpr std::string_view region_suffix = ".region";
 constexpr std::size_t id_digits = 16;
-constexpr std::size_t piece = 64 << 10;
+constexpr std::size_t scan_piece = 64 << 10;
 
 std::shared_ptr<const FileHandle> charged(FileHandle file, std::shared_ptr<Charge> charge) {
   // Let go of here: a weak pointer to the handle would keep the deleter itself.
@@ -173,7 +173,7 @@ std::vector<IndexItem> Region::scan() {
   for (std::uint64_t slot = 1; (slot + 2) * unit <= shape().footer_offset();) {
     const auto offset = slot * unit;
     if (offset < window_at || offset + unit > window_at + window.size()) {
-      window.resize(std::min<std::uint64_t>(piece, shape().footer_offset() - offset));
+      window.resize(std::min<std::uint64_t>(scan_piece, shape().footer_offset() - offset));
       window_at = offset;
       if (!read(window_at, window)) window.assign(window.size(), std::byte{0});
     }
@@ -194,9 +194,9 @@ std::vector<IndexItem> Region::scan() {
 
 bool Region::is_whole(const EntryHead& head, std::uint64_t offset) const {
   base::Xxh3 sum(header_.salt);
-  std::vector<std::byte> part(std::min<std::uint64_t>(piece, head.length() - unit));
+  std::vector<std::byte> part(std::min<std::uint64_t>(scan_piece, head.length() - unit));
   for (auto at = unit; at < head.length(); at += part.size()) {
-    part.resize(std::min<std::uint64_t>(piece, head.length() - at));
+    part.resize(std::min<std::uint64_t>(scan_piece, head.length() - at));
     if (!read(offset + at, part)) return false;
     sum.add(part);
   }

@@ -35,11 +35,13 @@ TEST_F(CliCommands, HelpIsAsAgreed) {
                                                        {"cache", "stat"},
                                                        {"cache", "get"},
                                                        {"cache", "put"},
+                                                       {"cache", "warm"},
                                                        {"cache", "verify"},
                                                        {"cache", "rm"},
                                                        {"knobs"},
                                                        {"knobs", "set"},
                                                        {"config"},
+                                                       {"replay"},
                                                        {"doctor"},
                                                        {"demo"},
                                                        {"version"}};

@@ -227,6 +227,29 @@ TEST_F(CacheTest, HalfAnUploadLeavesNothing) {
   EXPECT_EQ(files(), before);
 }
 
+TEST_F(CacheTest, WarmTellsWhatBecameOfTheKeys) {
+  ASSERT_EQ(ask("PUT", "/v1/cache/k", "", "bytes").status, 201U);
+  const auto warmed = ask("POST", "/v1/cache/warm", "", R"({"keys":["k","absent"]})");
+  EXPECT_EQ(warmed.status, 200U);
+  EXPECT_EQ(warmed.body, R"({"warmed":0,"already":1,"absent":1,"no_room":0})");
+  EXPECT_EQ(ask("POST", "/v1/cache/warm", "", R"({"keys":"k"})").status, 400U);
+  EXPECT_EQ(ask("POST", "/v1/cache/warm", "", R"({"colour":[]})").status, 400U);
+  EXPECT_EQ(ask("POST", "/v1/cache/warm", "", "[").status, 400U);
+}
+
+TEST_F(CacheTest, MaxAgeIsTheTimeToLiveWhereNoneIsNamed) {
+  ASSERT_EQ(ask("PUT", "/v1/cache/aged", "Cache-Control: public, max-age=3600\r\n", "bytes").status, 201U);
+  ASSERT_EQ(ask("PUT", "/v1/cache/named?ttl=60", "Cache-Control: max-age=3600\r\n", "bytes").status, 201U);
+  ASSERT_EQ(ask("PUT", "/v1/cache/odd", "Cache-Control: max-age=soon\r\n", "bytes").status, 201U);
+  const auto lives = [&](const char* key) {
+    const auto object = engine_->cache().get(key).value();
+    return object->expires - object->created;
+  };
+  EXPECT_EQ(lives("aged"), std::chrono::hours{1});
+  EXPECT_EQ(lives("named"), std::chrono::minutes{1});
+  EXPECT_EQ(lives("odd"), std::chrono::hours{24 * 7});
+}
+
 TEST_F(CacheTest, RefusedKeysAndOptionsAreNamed) {
   EXPECT_EQ(ask("PUT", "/v1/cache/result:abc", "", "x").status, 400U);
   EXPECT_EQ(ask("PUT", "/v1/cache/", "", "x").status, 400U);
