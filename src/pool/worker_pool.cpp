@@ -105,9 +105,9 @@ class WorkerPool::Impl {
       if (!found) return std::unexpected(found.error());
       spawner = std::move(*found);
     }
-    if (auto ready = pool::complete_lines(options_.worker); !ready) return ready;
+    if (auto ready = pool::complete_lines(options_.worker, spawner); !ready) return ready;
     for (auto& spec : options_.more_workers)
-      if (auto ready = pool::complete_lines(spec); !ready) return ready;
+      if (auto ready = pool::complete_lines(spec, spawner); !ready) return ready;
     // Shared with the thread, which may answer after this call gave up.
     auto answer = std::make_shared<std::promise<Result<std::string>>>();
     auto opened = answer->get_future();
