@@ -14,10 +14,20 @@ std::string_view to_string(Cause cause) noexcept {
 }
 
 void LookupCounters::read(CacheStats::Tier& into) const noexcept {
-  into.hits = hits_.load(std::memory_order_relaxed);
-  into.misses = misses_.load(std::memory_order_relaxed);
+  into.hits = into.misses = 0;
+  for (const auto& stripe : stripes_) {
+    into.hits += stripe.hits.load(std::memory_order_relaxed);
+    into.misses += stripe.misses.load(std::memory_order_relaxed);
+  }
   const auto asked = into.hits + into.misses;
   into.hit_rate = asked == 0 ? 0 : static_cast<double>(into.hits) / static_cast<double>(asked);
+}
+
+unsigned LookupCounters::thread_number() noexcept {
+  static constinit std::atomic<unsigned> threads{0};
+  static constinit thread_local unsigned number = 0;  // 0: not numbered yet
+  if (number == 0) number = threads.fetch_add(1, std::memory_order_relaxed) + 1;
+  return number;
 }
 
 }  // namespace hotwell::cache

@@ -1,6 +1,7 @@
 /// What every level of the cache can do. One contract suite runs over all of them (tests/contract/cache).
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <cstdint>
 #include <functional>
@@ -74,17 +75,23 @@ class Tier {
   [[nodiscard]] virtual CacheStats::Tier stats() const = 0;
 };
 
-/// Look-ups of one tier, exact.
+/// Look-ups of one tier, exact. Threads count in different lines, so that none waits for another's.
 class LookupCounters {
  public:
-  void hit() noexcept { hits_.fetch_add(1, std::memory_order_relaxed); }
-  void miss() noexcept { misses_.fetch_add(1, std::memory_order_relaxed); }
+  void hit() noexcept { mine().hits.fetch_add(1, std::memory_order_relaxed); }
+  void miss() noexcept { mine().misses.fetch_add(1, std::memory_order_relaxed); }
   /// Fills in hits, misses and their rate.
   void read(CacheStats::Tier& into) const noexcept;
 
  private:
-  std::atomic<std::uint64_t> hits_{0};
-  std::atomic<std::uint64_t> misses_{0};
+  struct alignas(64) Stripe {
+    std::atomic<std::uint64_t> hits{0};
+    std::atomic<std::uint64_t> misses{0};
+  };
+  [[nodiscard]] Stripe& mine() noexcept { return stripes_[thread_number() % stripes_.size()]; }
+  [[nodiscard]] static unsigned thread_number() noexcept;
+
+  std::array<Stripe, 16> stripes_;
 };
 
 }  // namespace hotwell::cache

@@ -30,7 +30,9 @@ struct MemoryTier::Entry final : Description, PolicyNode {
   Entry(Details details, Buffer content, std::shared_ptr<Budget> budget)
       : bytes(std::move(content)), charge(std::move(budget)) {
     assign(*this, std::move(details));
-    deadline = expires;
+    key_hash = base::xxh3_64(key);
+    hash = static_cast<std::uint32_t>(key_hash);
+    set_deadline(expires);
   }
 
   /// Everything that goes when this goes: itself with its reference counts, texts, content, its places in table and
@@ -40,27 +42,55 @@ struct MemoryTier::Entry final : Description, PolicyNode {
     for (const auto& pair : metadata)
       sum += heap_cost(tree_links + sizeof(pair)) + heap_cost(pair.first) + heap_cost(pair.second);
     if (bytes.size() != 0) sum += heap_cost(bytes.size() + 16);
-    constexpr auto table_node = sizeof(void*) * 2 + sizeof(std::string_view) + sizeof(EntryRef) + sizeof(std::size_t);
-    return sum + heap_cost(table_node) + heap_cost(tree_links + sizeof(WallTime) + sizeof(Entry*));
+    constexpr std::uint64_t table_word = 8 * 8 / 3;  // where the table is as empty as it gets
+    return sum + table_word + heap_cost(tree_links + sizeof(WallTime) + sizeof(Entry*));
+  }
+
+  [[nodiscard]] WallTime deadline() const noexcept {
+    return WallTime(WallTime::duration(deadline_.load(std::memory_order_relaxed)));
+  }
+  void set_deadline(WallTime when) noexcept {
+    deadline_.store(when.time_since_epoch().count(), std::memory_order_relaxed);
   }
 
   const Buffer bytes;
   Charge charge;
-  WallTime deadline;  ///< `expires`, or what touch() made of it; guarded by the tier's lock
+  std::uint64_t key_hash = 0;
+  EntryRef self;        ///< the table's reference, which readers copy; none before it was put and after it was freed
+  bool placed = false;  ///< in the table; guarded by the lock
+
+ private:
+  std::atomic<WallTime::rep> deadline_{0};  ///< `expires`, or what touch() made of it
 };
 
 MemoryTier::MemoryTier(Bytes limit, std::unique_ptr<EvictionPolicy> policy)
-    : budget_(std::make_shared<Budget>(limit.count)), policy_(std::move(policy)) {}
+    : budget_(std::make_shared<Budget>(limit.count)), policy_(std::move(policy)) {
+  policy_->set_capacity(limit.count);
+}
 
-MemoryTier::~MemoryTier() = default;
+/// Precondition: nobody reads any more.
+MemoryTier::~MemoryTier() {
+  table_.for_each([](Entry& entry) { const auto last = std::move(entry.self); });
+  for (const auto& entry : taken_out_) const auto last = std::move(entry->self);
+}
 
 std::optional<Object> MemoryTier::try_find(std::string_view key, WallTime now, Count misses) {
-  {
-    const std::lock_guard lock(mutex_);
-    if (const EntryRef* entry = find_live(key, now)) {
-      policy_->hit(**entry);
+  if (auto* place = Readers::mine()) {
+    const Readers::Section reading(*place);
+    if (Entry* entry = find_live(key, now)) {
+      if (policy_->hits() == Hits::marked)
+        policy_->hit(*entry);
+      else
+        hit_logs_.note(place->number, *entry);
       counters_.hit();
-      return object_of(*entry, (*entry)->deadline);
+      return object_of(entry->self);
+    }
+  } else {
+    const std::lock_guard lock(mutex_);
+    if (Entry* entry = find_live(key, now)) {
+      policy_->hit(*entry);
+      counters_.hit();
+      return object_of(entry->self);
     }
   }
   if (misses == Count::yes) counters_.miss();
@@ -74,65 +104,81 @@ Result<std::optional<Found>> MemoryTier::find(std::string_view key, WallTime now
     return Found{std::move(*object), 0};
   }
   const std::lock_guard lock(mutex_);
-  const EntryRef* entry = find_live(key, now);
+  const Entry* entry = find_live(key, now);
   if (entry == nullptr) return std::nullopt;
-  return Found{object_of(*entry, (*entry)->deadline), 0};
+  return Found{object_of(entry->self), 0};
 }
 
 Result<Object> MemoryTier::put(Details details, const Buffer& bytes, Removals& removed) {
   const auto entry = make_entry(std::move(details), bytes);
-  const auto cost = entry->cost();
-  entry->PolicyNode::bytes = cost;
+  entry->weight = entry->cost();
+  entry->self = entry;
+  const auto unused = [&] { const auto last = std::move(entry->self); };
   const std::lock_guard lock(mutex_);
-  if (auto room = make_room(entry->charge, cost, removed); !room) return std::unexpected(room.error());
+  learn_hits();
+  if (auto room = make_room(entry->charge, entry->weight, removed); !room) {
+    unused();
+    return std::unexpected(room.error());
+  }
   // What the key had goes after the room is made: on an error it stays.
-  if (const auto old = table_.find(entry->key); old != table_.end()) take_out(*old->second, Cause::replaced, removed);
-  table_.emplace(std::string_view(entry->key), entry);
-  policy_->inserted(*entry);
-  expiries_.add(entry->deadline, *entry);
-  return object_of(entry, entry->deadline);
+  if (Entry* old = table_.find(entry->key, entry->key_hash)) {
+    policy_->replaced(*old, *entry);
+    table_.replace(*old, *entry);
+    forget(*old, Cause::replaced, removed);
+  } else {
+    policy_->inserted(*entry);
+    if (auto array = table_.insert(*entry)) old_arrays_.push_back(std::move(array));
+  }
+  entry->placed = true;
+  expiries_.add(entry->deadline(), *entry);
+  auto object = object_of(entry->self);
+  reclaim();
+  return object;
 }
 
 Result<Object> MemoryTier::hold(Details details, const Buffer& bytes, Removals& removed) {
   const auto entry = make_entry(std::move(details), bytes);
   if (auto room = reserve(entry->charge, entry->cost(), removed); !room) return std::unexpected(room.error());
-  return object_of(entry, entry->expires);
+  return object_of(entry);
 }
 
 Result<void> MemoryTier::reserve(Charge& charge, std::uint64_t bytes, Removals& removed) {
   const std::lock_guard lock(mutex_);
+  learn_hits();
   return make_room(charge, bytes, removed);
 }
 
 Result<bool> MemoryTier::erase(std::string_view key, WallTime now, Removals& removed) {
   const std::lock_guard lock(mutex_);
-  const auto found = table_.find(key);
-  if (found == table_.end()) return false;
-  const bool live = found->second->deadline > now;
-  take_out(*found->second, live ? Cause::erased : Cause::expired, removed);
+  Entry* entry = table_.find(key, base::xxh3_64(key));
+  if (entry == nullptr) return false;
+  const bool live = entry->deadline() > now;
+  take_out(*entry, live ? Cause::erased : Cause::expired, removed);
+  reclaim();
   return live;
 }
 
 Result<void> MemoryTier::clear(Removals& removed) {
   const std::lock_guard lock(mutex_);
-  while (!table_.empty()) take_out(*table_.begin()->second, Cause::erased, removed);
+  table_.for_each([&](Entry& entry) { take_out(entry, Cause::erased, removed); });
+  reclaim();
   return {};
 }
 
 std::optional<std::uint64_t> MemoryTier::generation(std::string_view key, WallTime now) const {
   const std::lock_guard lock(mutex_);
-  const auto found = table_.find(key);
-  if (found == table_.end() || found->second->deadline <= now) return std::nullopt;
-  return found->second->generation;
+  const Entry* entry = find_live(key, now);
+  if (entry == nullptr) return std::nullopt;
+  return entry->generation;
 }
 
 Result<bool> MemoryTier::touch(std::string_view key, WallTime now, WallTime expires) {
   const std::lock_guard lock(mutex_);
-  const EntryRef* entry = find_live(key, now);
+  Entry* entry = find_live(key, now);
   if (entry == nullptr) return false;
-  expiries_.remove((*entry)->deadline, **entry);
-  (*entry)->deadline = expires;
-  expiries_.add(expires, **entry);
+  expiries_.remove(entry->deadline(), *entry);
+  entry->set_deadline(expires);
+  expiries_.add(expires, *entry);
   return true;
 }
 
@@ -140,9 +186,10 @@ void MemoryTier::for_each(WallTime now, const std::function<bool(const Object&)>
   std::vector<Object> all;
   {
     const std::lock_guard lock(mutex_);
-    all.reserve(table_.size());
-    for (const auto& [key, entry] : table_)
-      if (entry->deadline > now) all.push_back(object_of(entry, entry->deadline));
+    all.reserve(table_.entries());
+    table_.for_each([&](const Entry& entry) {
+      if (entry.deadline() > now) all.push_back(object_of(entry.self));
+    });
   }
   for (const auto& object : all)
     if (!visit(object)) return;
@@ -150,12 +197,15 @@ void MemoryTier::for_each(WallTime now, const std::function<bool(const Object&)>
 
 void MemoryTier::sweep(WallTime now, Removals& removed) {
   const std::lock_guard lock(mutex_);
+  learn_hits();
   while (Entry* entry = expiries_.expired(now)) take_out(*entry, Cause::expired, removed);
+  reclaim();
 }
 
 void MemoryTier::set_limit(Bytes limit, Removals& removed) {
   const std::lock_guard lock(mutex_);
   budget_->set_limit(limit.count);
+  policy_->set_capacity(limit.count);
   // Asking for nothing evicts what is over the limit, or as much of it as readers allow.
   Charge none(budget_);
   (void)make_room(none, 0, removed);
@@ -165,7 +215,7 @@ CacheStats::Tier MemoryTier::stats() const {
   CacheStats::Tier stats;
   {
     const std::lock_guard lock(mutex_);
-    stats.entries = table_.size();
+    stats.entries = table_.entries();
   }
   stats.size = {budget_->used()};
   if (budget_->limit() != 0)
@@ -175,58 +225,79 @@ CacheStats::Tier MemoryTier::stats() const {
 }
 
 MemoryTier::EntryRef MemoryTier::make_entry(Details details, const Buffer& bytes) const {
-  auto entry = std::make_shared<Entry>(std::move(details), bytes, budget_);
-  entry->hash = base::xxh3_64(entry->key);
-  return entry;
+  return std::make_shared<Entry>(std::move(details), bytes, budget_);
 }
 
-Object MemoryTier::object_of(const EntryRef& entry, WallTime expires) {
+Object MemoryTier::object_of(const EntryRef& entry) {
   // The body's owner is the entry: whoever keeps the bytes keeps them counted.
   auto object = Description::object(entry, Level::memory, Buffer::wrap(entry, entry->bytes.view()));
-  object.expires = expires;
+  object.expires = entry->deadline();
   return object;
 }
 
-MemoryTier::EntryRef* MemoryTier::find_live(std::string_view key, WallTime now) {
-  const auto found = table_.find(key);
-  return found == table_.end() || found->second->deadline <= now ? nullptr : &found->second;
+MemoryTier::Entry* MemoryTier::find_live(std::string_view key, WallTime now) const {
+  Entry* entry = table_.find(key, base::xxh3_64(key));
+  return entry == nullptr || entry->deadline() <= now ? nullptr : entry;
 }
 
 Result<void> MemoryTier::make_room(Charge& charge, std::uint64_t bytes, Removals& removed) {
   if (bytes > budget_->limit())
     return fail(Code::too_large, fmt::format("an object that takes {} is more than the memory limit of {}",
                                              to_string(Bytes{bytes}), to_string(Bytes{budget_->limit()})));
-  // An entry that somebody holds gives nothing back when it is evicted: it counts as used just now. Each gets that
-  // grace once a call, so the loop ends.
-  std::size_t graces = table_.size();
+  // An entry that somebody holds gives nothing back when it is evicted: it is spared. Each gets that grace once a call,
+  // so the loop ends.
+  std::uint64_t graces = table_.entries();
   const auto over = [&] { return bytes == 0 && budget_->used() > budget_->limit(); };
   while (over() || !charge.try_grow_to(bytes)) {
-    PolicyNode* node = policy_->victim();
+    PolicyNode* node = policy_->victim(bytes);
     if (node == nullptr || graces == 0) {
       return fail(Code::overloaded, fmt::format("{} of the memory limit of {} are held by readers and writers",
                                                 to_string(Bytes{budget_->used()}), to_string(Bytes{budget_->limit()})));
     }
     --graces;
     auto& entry = static_cast<Entry&>(*node);
-    const auto found = table_.find(entry.key);
-    HOTWELL_ASSERT(found != table_.end());
-    if (found->second.use_count() > 1) {
-      policy_->hit(entry);
+    if (entry.self.use_count() > 1) {
+      policy_->spared(entry);
       continue;
     }
     take_out(entry, Cause::capacity, removed);
+    reclaim();
   }
   return {};
 }
 
+void MemoryTier::learn_hits() {
+  if (policy_->hits() != Hits::ordered) return;
+  hit_logs_.drain([&](Entry& entry) {
+    if (entry.placed) policy_->hit(entry);
+  });
+}
+
 void MemoryTier::take_out(Entry& entry, Cause cause, Removals& removed) {
   policy_->removed(entry, cause == Cause::capacity ? Departure::evicted : Departure::erased);
-  expiries_.remove(entry.deadline, entry);
-  const auto found = table_.find(entry.key);
-  HOTWELL_ASSERT(found != table_.end());
-  // Gone with its last holder, which is the table unless somebody reads it.
+  table_.erase(entry);
+  forget(entry, cause, removed);
+}
+
+void MemoryTier::forget(Entry& entry, Cause cause, Removals& removed) {
+  entry.placed = false;
+  expiries_.remove(entry.deadline(), entry);
   removed.push_back({entry.key, entry.generation, entry.bytes.size(), Level::memory, cause});
-  table_.erase(found);
+  taken_out_.push_back(entry.self);
+}
+
+bool MemoryTier::reclaim() {
+  if (taken_out_.empty() && old_arrays_.empty()) return true;
+  if (!Readers::passed()) return false;
+  // Nobody can note these any more; what was noted must not outlive them.
+  learn_hits();
+  for (const auto& entry : taken_out_) {
+    // Gone with its last holder, which is this list unless somebody reads it.
+    const auto last = std::move(entry->self);
+  }
+  taken_out_.clear();
+  old_arrays_.clear();
+  return true;
 }
 
 }  // namespace hotwell::cache

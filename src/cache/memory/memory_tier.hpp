@@ -1,28 +1,37 @@
 /// The memory tier: objects as ref-counted immutable buffers under a cap in bytes that counts everything an entry
 /// costs. What is evicted, replaced or erased while a reader holds it stays counted until it is let go.
+///
+/// Invariants:
+/// - Readers take no lock: they find an entry within a section of Readers and leave it with a reference of their own.
+/// - The table's reference to an entry is given up only after every reader has passed that could be on its way to it,
+///   and after the hit logs were read, which may name it.
+/// - One order of eviction for all entries: it is the one that `hotwell replay` simulates, and a few large objects
+///   have as much choice as many small ones. What writers do under its lock is short.
 #pragma once
 
 #include <memory>
 #include <mutex>
 #include <string>
-#include <unordered_map>
+#include <vector>
 
 #include "cache/budget.hpp"
 #include "cache/expiries.hpp"
-#include "cache/memory/policy.hpp"
+#include "cache/memory/entry_table.hpp"
+#include "cache/memory/hit_log.hpp"
+#include "cache/policy/policy.hpp"
 #include "cache/tier.hpp"
 
 namespace hotwell::cache {
 
-/// One lock over table, order and expiries. try_find() is the only hot path: it takes the lock, moves a link and copies
-/// two references. A policy whose hits need no lock changes that inside here alone.
+/// One lock for whoever changes table, order and expiries. try_find() is the only hot path.
 class MemoryTier final : public Tier {
  public:
   MemoryTier(Bytes limit, std::unique_ptr<EvictionPolicy> policy);
   ~MemoryTier() override;
 
   [[nodiscard]] Level level() const noexcept override { return Level::memory; }
-  /// find() without what only other tiers need: no allocation, no system call. A miss is counted only where asked.
+  /// find() without what only other tiers need: no lock, no allocation, no system call. A miss is counted only where
+  /// asked.
   [[nodiscard]] std::optional<Object> try_find(std::string_view key, WallTime now, Count misses);
   [[nodiscard]] Result<std::optional<Found>> find(std::string_view key, WallTime now, FindOptions options,
                                                   Removals& removed) override;
@@ -47,18 +56,27 @@ class MemoryTier final : public Tier {
   using EntryRef = std::shared_ptr<Entry>;
 
   [[nodiscard]] EntryRef make_entry(Details details, const Buffer& bytes) const;
-  [[nodiscard]] static Object object_of(const EntryRef& entry, WallTime expires);
+  [[nodiscard]] static Object object_of(const EntryRef& entry);
+  /// What it finds stays as long as the section or the lock of the caller.
+  [[nodiscard]] Entry* find_live(std::string_view key, WallTime now) const;
   // The rest under the lock.
-  [[nodiscard]] EntryRef* find_live(std::string_view key, WallTime now);
   Result<void> make_room(Charge& charge, std::uint64_t bytes, Removals& removed);
+  /// Lets the order of eviction know what readers had.
+  void learn_hits();
   void take_out(Entry& entry, Cause cause, Removals& removed);
+  void forget(Entry& entry, Cause cause, Removals& removed);
+  /// Frees what was taken out, but for what readers hold; false where one may still be on its way to it.
+  bool reclaim();
 
   const std::shared_ptr<Budget> budget_;
   const std::unique_ptr<EvictionPolicy> policy_;
   LookupCounters counters_;
   mutable std::mutex mutex_;
-  std::unordered_map<std::string_view, EntryRef> table_;  ///< keys are views into their entries
+  EntryTable<Entry> table_;
+  HitLogs<Entry> hit_logs_;
   Expiries<Entry> expiries_;
+  std::vector<EntryRef> taken_out_;  ///< and not freed yet
+  std::vector<std::unique_ptr<EntryTable<Entry>::Array>> old_arrays_;
 };
 
 }  // namespace hotwell::cache

@@ -1,8 +1,13 @@
 #include "cache/memory/memory_tier.hpp"
 
+#include <atomic>
+#include <random>
+#include <thread>
+
 #include <gtest/gtest.h>
 
-#include "cache/memory/lru.hpp"
+#include "tests/support/allocations.hpp"
+#include "tests/support/seed.hpp"
 
 namespace hotwell::cache {
 namespace {
@@ -11,30 +16,6 @@ using namespace std::chrono_literals;
 using namespace hotwell::literals;
 
 constexpr WallTime start{std::chrono::sys_days{std::chrono::year{2026} / 1 / 1}};
-
-TEST(Lru, GivesTheLeastRecentlyUsed) {
-  Lru lru;
-  std::array<PolicyNode, 3> nodes;
-  EXPECT_EQ(lru.victim(), nullptr);
-  for (auto& node : nodes) lru.inserted(node);
-  EXPECT_EQ(lru.victim(), &nodes[0]);
-  lru.hit(nodes[0]);
-  EXPECT_EQ(lru.victim(), &nodes[1]);
-  lru.removed(nodes[1], Departure::evicted);
-  EXPECT_EQ(lru.victim(), &nodes[2]);
-  lru.removed(nodes[2], Departure::erased);
-  EXPECT_EQ(lru.victim(), &nodes[0]);
-  lru.removed(nodes[0], Departure::erased);
-  EXPECT_EQ(lru.victim(), nullptr);
-}
-
-TEST(Policy, AnUnknownOneIsRefusedWithTheNamesOfThoseThereAre) {
-  EXPECT_TRUE(make_policy("lru"));
-  const auto refused = make_policy("magic");
-  ASSERT_FALSE(refused);
-  EXPECT_EQ(refused.error().code, Code::invalid_argument);
-  EXPECT_NE(refused.error().message.find("lru"), std::string::npos);
-}
 
 class MemoryTierTest : public ::testing::Test {
  protected:
@@ -116,6 +97,110 @@ TEST_F(MemoryTierTest, RoomForDraftsIsMadeByEviction) {
   EXPECT_EQ(tier_.reserve(*charge, 2 << 20, removed_).error().code, Code::too_large);
   charge.reset();
   EXPECT_LT(used(), 600000U);
+}
+
+TEST_F(MemoryTierTest, AHitAllocatesNothing) {
+  ASSERT_TRUE(put("key", std::string(1000, 'x')));
+  EXPECT_TRUE(tier_.try_find("key", start, Count::yes)) << "the thread's first look-up finds it a place";
+  const auto before = test::allocations();
+  for (int i = 0; i < 1000; ++i) {
+    EXPECT_TRUE(tier_.try_find("key", start, Count::yes));
+    EXPECT_FALSE(tier_.try_find("absent", start, Count::yes));
+  }
+  EXPECT_EQ(test::allocations(), before);
+}
+
+TEST_F(MemoryTierTest, MoreThreadsThanThereArePlacesReadAllTheSame) {
+  ASSERT_TRUE(put("key", "bytes"));
+  std::atomic<unsigned> found{0};
+  std::atomic<unsigned> ready{0};
+  constexpr unsigned threads = Readers::most + 8;
+  std::vector<std::jthread> running;
+  for (unsigned i = 0; i < threads; ++i) {
+    running.emplace_back([&] {
+      if (tier_.try_find("key", start, Count::yes)) ++found;
+      // Keeps its place until all have asked.
+      ++ready;
+      ready.notify_all();
+      for (auto seen = ready.load(); seen < threads; seen = ready.load()) ready.wait(seen);
+    });
+  }
+  running.clear();
+  EXPECT_EQ(found, threads);
+  EXPECT_EQ(tier_.stats().hits, threads);
+}
+
+class EveryPolicyInMemory : public ::testing::TestWithParam<const char*> {};
+INSTANTIATE_TEST_SUITE_P(Policies, EveryPolicyInMemory,
+                         ::testing::Values("wtinylfu", "s3fifo", "sieve", "lru", "fifo"));
+
+TEST_P(EveryPolicyInMemory, ReadersSeeWholeValuesAndTheCapHoldsWhileWritersReplaceEvictAndErase) {
+  constexpr Bytes limit{200000};
+  MemoryTier tier{limit, make_policy(GetParam()).value()};
+  std::atomic<std::uint64_t> generation{0};
+  std::atomic<bool> writing{true};
+  std::vector<std::jthread> readers;
+  for (unsigned t = 0; t < 2; ++t) {
+    readers.emplace_back([&, t] {
+      std::mt19937_64 random(test::seed() + t);
+      std::optional<Object> kept;
+      while (writing) {
+        const auto key = std::to_string(random() % 100);
+        auto object = tier.try_find(key, start, Count::yes);
+        if (!object) continue;
+        ASSERT_EQ(object->key, key);
+        const auto text = object->bytes().text();
+        ASSERT_FALSE(text.empty());
+        ASSERT_EQ(text.find_first_not_of(key.back()), std::string_view::npos);
+        if (random() % 16 == 0) kept = std::move(object);
+      }
+    });
+  }
+  std::mt19937_64 random(test::seed() + 100);
+  Removals removed;
+  for (int i = 0; i < 5000; ++i) {
+    const auto key = std::to_string(random() % 100);
+    if (random() % 10 == 0) {
+      ASSERT_TRUE(tier.erase(key, start, removed));
+    } else {
+      (void)tier.put({.key = key, .generation = ++generation, .created = start, .expires = start + 1h},
+                     Buffer::copy_of(std::string(1 + random() % 6000, key.back())), removed);
+    }
+    ASSERT_LE(tier.stats().size, limit);
+    removed.clear();
+  }
+  writing = false;
+  readers.clear();
+  ASSERT_TRUE(tier.clear(removed));
+  EXPECT_EQ(tier.stats().size, 0_B);
+}
+
+TEST(EntryTable, FindsWhatIsThereWhileItGrowsAndShrinks) {
+  struct Entry {
+    std::string key;
+    std::uint64_t key_hash = 0;
+  };
+  std::mt19937_64 random(test::seed());
+  // Few different hashes: long runs, many of the same tag.
+  std::vector<Entry> entries(3000);
+  for (std::size_t i = 0; i < entries.size(); ++i) entries[i] = {std::to_string(i), (i % 97) << 48 | i % 11};
+  EntryTable<Entry> table;
+  std::vector<bool> there(entries.size());
+  std::size_t count = 0;
+  for (int step = 0; step < 6000; ++step) {
+    const auto i = random() % entries.size();
+    if (there[i]) {
+      table.erase(entries[i]);
+      --count;
+    } else {
+      (void)table.insert(entries[i]);
+      ++count;
+    }
+    there[i] = !there[i];
+    const auto other = random() % entries.size();
+    ASSERT_EQ(table.find(entries[other].key, entries[other].key_hash), there[other] ? &entries[other] : nullptr);
+  }
+  EXPECT_EQ(table.entries(), count);
 }
 
 }  // namespace
