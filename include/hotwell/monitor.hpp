@@ -3,24 +3,50 @@
 
 #include <chrono>
 #include <cstdint>
+#include <filesystem>
 #include <functional>
+#include <map>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include <hotwell/event.hpp>
+#include <hotwell/knob.hpp>
 #include <hotwell/result.hpp>
 #include <hotwell/units.hpp>
 
 namespace hotwell {
 
-/// Levels at which alerts are raised, in the units people speak: percent, percent, percent, jobs.
+/// Levels at which alerts are raised, in the units people speak: percent, percent, percent, jobs; then seconds,
+/// percent, jobs, crashes, percentage points, and times the failures that one percent allows. 0 turns one of the latter
+/// off.
 struct Thresholds {
   double cpu = 80;
   double memory = 85;
   double error_rate = 5;
   double queue_depth = 100;
+  double latency_p99 = 0;     ///< the target for the window's p99, in seconds
+  double disk = 90;           ///< used part of the file system with the data directory
+  double dead_letters = 0.5;  ///< jobs that used up their attempts within five minutes
+  double crash_loop = 5;      ///< attempts that crashed within five minutes
+  double hit_ratio = 20;      ///< how far the last five minutes' hit ratio lies below the last hour's
+  double burn_rate = 14.4;    ///< of the error budget (1 % of requests), over an hour and five minutes at once
+};
+
+/// Where notifications go. Secrets are read from a file or from the environment (HOTWELL_ALERTS_<NAME>_PASSWORD,
+/// HOTWELL_ALERTS_<NAME>_URL) and never shown.
+struct ChannelOptions {
+  std::string name{};
+  std::string kind = "log";       ///< log, webhook, slack, email, alertmanager
+  std::string url{};              ///< http(s)://..., of email smtp(s)://HOST:PORT
+  std::string from{};             ///< email
+  std::vector<std::string> to{};  ///< email
+  std::string username{};         ///< email; webhook and alertmanager: basic authentication
+  std::filesystem::path password_file{};
+
+  friend bool operator==(const ChannelOptions&, const ChannelOptions&) = default;
 };
 
 struct MonitorOptions {
@@ -31,6 +57,54 @@ struct MonitorOptions {
   Duration clear_for = std::chrono::seconds{10};  ///< and resolves once it was below the clear level this long
   double clear_at = 0.9;                          ///< the clear level, as a part of the threshold
   std::uint64_t min_samples = 10;                 ///< fewer requests in the window raise no errorRate alert
+  std::filesystem::path directory{};              ///< where history and alerts are kept across restarts; empty: nowhere
+  std::vector<ChannelOptions> channels{};
+  std::string instance{};  ///< the label by which receivers tell daemons apart; empty: the machine's name
+};
+
+enum class AlertState : std::uint8_t {
+  no_data,  ///< there is nothing to judge
+  inactive,
+  pending,  ///< above the raise level, not yet for long enough
+  firing,
+  clearing,  ///< still firing, at or below the clear level, not yet for long enough
+  resolved,  ///< ended within the last minutes
+};
+[[nodiscard]] std::string_view to_string(AlertState state) noexcept;
+
+/// One rule as it stands.
+struct AlertStatus {
+  std::string type;
+  AlertState state = AlertState::inactive;
+  Severity severity = Severity::warning;  ///< of this firing; it does not change before its end
+  std::optional<double> value;            ///< what was seen last
+  double raise = 0, clear = 0;
+  std::optional<WallTime> started;   ///< of the firing
+  std::optional<WallTime> resolved;  ///< its end
+  std::string fingerprint;           ///< of its labels, as Alertmanager computes it
+  std::string summary;               ///< what it means, with its numbers
+  std::string silenced_by;           ///< a silence's id; empty: none
+  std::string inhibited_by;          ///< another alert's type; empty: none
+  bool told = false;                 ///< its firing was handed to the channels
+  [[nodiscard]] bool active() const { return state == AlertState::firing || state == AlertState::clearing; }
+};
+
+/// Alerts whose labels (alertname, severity, instance) match are not told while it lasts.
+struct Silence {
+  std::string id{};                               ///< given by the monitor
+  std::map<std::string, std::string> matchers{};  ///< label to value, exactly; not empty
+  WallTime starts{};
+  WallTime ends{};
+  std::string created_by{};
+  std::string comment{};
+};
+
+struct ChannelStatus {
+  std::string name;
+  std::string kind;
+  std::size_t pending = 0;                                ///< deliveries that wait for an answer
+  std::uint64_t delivered = 0, retried = 0, dropped = 0;  ///< since the start
+  std::string last_error;                                 ///< of the newest attempt; empty where it went well
 };
 
 /// How one request ended. A client error (a 4xx but 422 of a failed job) is the asker's own: it is counted beside
@@ -50,31 +124,52 @@ struct Metrics {
     Trend trend = Trend::steady;
   } requests;
   struct Latency {
-    Duration avg{}, p50{}, p95{}, p99{}, min{}, max{};
+    Duration avg{}, p50{}, p95{}, p99{}, p999{}, min{}, max{};
   } latency;
   struct System {
     double cpu = 0;     ///< of the processors this process may use
     double memory = 0;  ///< of the memory this process may use
     Duration uptime{};
     unsigned cpu_count = 0;  ///< honours affinity and a container's quota
+    double throttled = 0;    ///< part of the last second's periods in which the quota held this process back
+    /// Part of the last ten seconds in which somebody waited for it (PSI); of the container where it tells.
+    double pressure_cpu = 0, pressure_memory = 0, pressure_io = 0;
+    Bytes disk_size, disk_free;                   ///< of the file system with the data directory; 0 without one
+    double disk = 0;                              ///< its used part, as an unprivileged writer sees it
+    std::uint64_t open_files = 0, max_files = 0;  ///< descriptors of this process
+    double process_cpu = 0;                       ///< processors that this process used in the last second
+    Bytes process_memory;                         ///< resident
   } system;
   /// The window by endpoint, busiest first.
   struct Endpoint {
     std::string endpoint;
     std::uint64_t total = 0, failed = 0, client_errors = 0;
     double throughput = 0;
-    Duration avg{}, p50{}, p95{}, p99{}, min{}, max{};
+    Duration avg{}, p50{}, p95{}, p99{}, p999{}, min{}, max{};
+    double time_share = 0;  ///< its part of the time that all endpoints' requests took
+    Trend errors = Trend::steady, latency_trend = Trend::steady;  ///< the window's newer half against the older
+    /// The same over the hour before, as far as it is remembered.
+    struct Before {
+      double throughput = 0, error_rate = 0;
+      Duration avg{}, p95{};
+    };
+    std::optional<Before> before;
   };
   std::vector<Endpoint> endpoints;
+  /// The window's jobs by operation, busiest first; latencies are run times of completed attempts.
+  std::vector<Endpoint> operations;
   struct Tier {
     std::uint64_t entries = 0;
     Bytes size;
     double utilization = 0;
     std::uint64_t hits = 0, misses = 0;
     double hit_rate = 0;
+    Bytes limit;  ///< 0: none that is known
+    std::uint64_t sets = 0, evictions = 0, expiries = 0;
   };
   struct Cache {
     Tier memory, disk, stream, total;
+    std::uint64_t promotions = 0, demotions = 0;
   } cache;
   struct ByPriority {
     std::size_t high = 0, normal = 0, low = 0;
@@ -90,6 +185,9 @@ struct Metrics {
   struct Jobs {
     std::uint64_t total = 0, completed = 0, failed = 0, cancelled = 0, retried = 0;
     double success_rate = 1;
+    std::uint64_t dead = 0;                                      ///< among the failed: attempts or crashes used up
+    std::uint64_t crashes = 0, timeouts = 0, out_of_memory = 0;  ///< attempts that ended so
+    std::uint64_t worker_exits = 0;                              ///< processes that ended, for any reason
   } jobs;
   struct Performance {
     Duration avg_execution_time{};
@@ -102,7 +200,10 @@ struct Metrics {
   struct Recommendation {
     std::string type;
     Severity severity = Severity::info;
-    std::string message;
+    std::string message;                                     ///< what is seen, and what to do
+    std::vector<std::pair<std::string, double>> evidence{};  ///< the numbers that it stands on, by name
+    std::string knob{};                                      ///< what to turn; empty: no knob helps
+    std::string effect{};                                    ///< what that should gain
   };
   std::vector<Recommendation> recommendations;  ///< the gravest first; never empty while monitoring is on
 };
@@ -111,6 +212,32 @@ struct Metrics {
 [[nodiscard]] std::string to_json(const Metrics& metrics);
 /// The same names with plain numbers in base units (?format=raw).
 [[nodiscard]] std::string to_raw_json(const Metrics& metrics);
+
+/// A question about the past. Names are those of Monitor::series_names().
+struct SeriesQuery {
+  std::vector<std::string> names{};
+  Duration window = std::chrono::minutes{5};  ///< 5 min are kept by the second, 1 h by ten, 24 h by the minute
+  std::string endpoint{};   ///< of this endpoint's requests alone (names that begin with requests. and latency.)
+  std::string operation{};  ///< or of this operation's jobs
+};
+/// Its answer: columns of one length, oldest first. Units: base units; seconds since 1970.
+struct SeriesData {
+  std::int64_t from = 0;  ///< when the first value's time began
+  std::int64_t step = 1;  ///< seconds from one value to the next
+  std::size_t count = 0;
+  struct Column {
+    std::string name;
+    std::string unit;
+    std::vector<double> values;  ///< not a number: nothing is known of that time
+  };
+  std::vector<Column> series;
+};
+struct SeriesName {
+  std::string_view name;
+  std::string_view unit;  ///< "1/s", "ratio", "seconds", "bytes", ""
+  std::string_view description;
+  bool labelled = false;  ///< may be asked of one endpoint or operation
+};
 
 /// Ownership: one background thread between start() and stop(). Threads: any; recording takes no lock and does not
 /// allocate once an endpoint is known to the calling thread.
@@ -134,6 +261,19 @@ class Monitor {
   void track_request(Duration duration, bool ok, std::string_view endpoint) {
     track_request(duration, ok ? RequestOutcome::ok : RequestOutcome::failed, endpoint);
   }
+
+  /// An endpoint looked up once: the quickest way to record.
+  class Endpoint {
+    friend class Monitor;
+    explicit Endpoint(std::size_t number) : number_(number) {}
+    std::size_t number_;
+  };
+  [[nodiscard]] Endpoint endpoint(std::string_view name);
+  /// Precondition: `endpoint` is this monitor's.
+  void track_request(Duration duration, RequestOutcome outcome, Endpoint endpoint);
+
+  /// Counts one finished job of an operation; `duration` is of the attempt that completed it, absent where it failed.
+  void track_job(std::optional<Duration> duration, std::string_view operation);
 
   /// Tracks the scope it lives in as one request; ok unless failed() or client_error() is called.
   class ScopeTimer {
@@ -159,6 +299,25 @@ class Monitor {
 
   /// Includes all that was recorded before the call, the running second too.
   [[nodiscard]] Metrics metrics() const;
+  [[nodiscard]] std::vector<AlertStatus> alerts() const;
+  [[nodiscard]] std::vector<Silence> silences() const;
+  /// Begins a silence, now if it names no start; returns it with its id. Errors: invalid_argument.
+  Result<Silence> silence(Silence silence);
+  /// Errors: not_found.
+  Result<void> end_silence(std::string_view id);
+  [[nodiscard]] std::vector<ChannelStatus> channels() const;
+  /// Sends a test notification at once; `done` is called once, on the channel's thread, with what came of it, or with
+  /// not_found before the call returns.
+  void test_channel(std::string_view name, std::function<void(Result<void>)> done);
+  /// monitor.thresholds.*, monitor.for, monitor.window, ...
+  void register_knobs(Knobs& knobs);
+
+  /// Fills in the endpoints' `before`.
+  void compare(Metrics& metrics) const;
+  /// The past of some series, at the finest grain that goes back so far. Errors: invalid_argument (an unknown name, a
+  /// window out of range).
+  [[nodiscard]] Result<SeriesData> series(const SeriesQuery& query) const;
+  [[nodiscard]] static std::vector<SeriesName> series_names();
   /// Prometheus text exposition, base units, names beginning with hotwell_.
   [[nodiscard]] std::string prometheus() const;
 

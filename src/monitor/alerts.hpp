@@ -1,17 +1,23 @@
-/// One alert as a pure state machine: it fires when its raise level was exceeded long enough and resolves when the
-/// value was below a lower clear level long enough, so that a value that trembles around either does neither.
+/// Alerts, purely: one rule's state machine, and the book of all rules with silences and inhibition.
 ///
-///   inactive --above raise--> pending --for raise_for--> firing --below clear--> clearing --for clear_for--> inactive
-///   pending falls back at raise, clearing at clear. No data breaks a pending alert and holds a firing one.
+///   no_data <-> inactive --above raise--> pending --for raise_for--> firing --below clear--> clearing --for
+///   clear_for--> resolved --after a while--> inactive Pending falls back at raise, clearing at clear. Raise and clear
+///   differ, so that a value that trembles around either does neither. No data breaks a pending alert and holds a
+///   firing one.
 ///
-/// Every firing is told once and so is its end; nothing else is told.
+/// Every firing is an event once, and so is its end. Channels are told of it once too, unless it is silenced or
+/// inhibited: then as soon as it no longer is, if it still fires. An end is told if and only if its firing was.
 #pragma once
 
 #include <cstdint>
+#include <limits>
+#include <map>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <vector>
 
-#include <hotwell/event.hpp>
+#include <hotwell/monitor.hpp>
 
 #include "host/clock.hpp"
 
@@ -24,9 +30,16 @@ struct AlertRule {
   Duration raise_for{};
   Duration clear_for{};
   std::uint64_t min_samples = 0;  ///< a value made of fewer raises nothing (it may still clear)
+  bool enabled = true;
+  double grave = std::numeric_limits<double>::infinity();  ///< a firing that begins at this or above is critical
+  std::string_view unit{};                                 ///< behind the numbers of its summary
+  std::string_view says{};                                 ///< begins its summary: "CPU is at"
+  std::vector<std::string> inhibited_by{};                 ///< while one of these is active nobody is told of this one
 };
 
-enum class AlertState : std::uint8_t { inactive, pending, firing, clearing };
+using Labels = std::map<std::string, std::string>;
+/// Of sorted labels. Source: Prometheus, common/model, LabelSet.Fingerprint (FNV-1a with separators).
+[[nodiscard]] std::string fingerprint_of(const Labels& labels);
 
 class AlertMachine {
  public:
@@ -40,30 +53,19 @@ class AlertMachine {
     enum class Kind : std::uint8_t { fire, resolve } kind;
     double value;
   };
-  [[nodiscard]] std::optional<Action> step(Observation seen, host::MonoTime now) {
-    const bool above = seen.value && *seen.value > rule_.raise && seen.samples >= rule_.min_samples;
-    const bool below = seen.value && *seen.value <= rule_.clear;
-    if (state_ == AlertState::inactive && above) enter(AlertState::pending, now);
-    if (state_ == AlertState::pending && !above) enter(AlertState::inactive, now);
-    if (state_ == AlertState::pending && now - since_ >= rule_.raise_for) {
-      enter(AlertState::firing, now);
-      return Action{Action::Kind::fire, *seen.value};
-    }
-    if (state_ == AlertState::firing && below) enter(AlertState::clearing, now);
-    if (state_ == AlertState::clearing && !below) enter(AlertState::firing, now);
-    if (state_ == AlertState::clearing && now - since_ >= rule_.clear_for) {
-      enter(AlertState::inactive, now);
-      return Action{Action::Kind::resolve, *seen.value};
-    }
-    return std::nullopt;
-  }
+  [[nodiscard]] std::optional<Action> step(Observation seen, host::MonoTime now);
 
   [[nodiscard]] const AlertRule& rule() const { return rule_; }
+  /// Takes other levels from the next step on; a firing goes on.
+  void set_rule(AlertRule rule) { rule_ = std::move(rule); }
   [[nodiscard]] AlertState state() const { return state_; }
-  /// Told as fired and not yet as resolved.
+  [[nodiscard]] host::MonoTime since() const { return since_; }
+  void restore(AlertState state, host::MonoTime since) { enter(state, since); }
+  /// Firing, not yet resolved.
   [[nodiscard]] bool active() const { return state_ == AlertState::firing || state_ == AlertState::clearing; }
 
  private:
+  static constexpr Duration resolved_shown = std::chrono::minutes{5};
   void enter(AlertState state, host::MonoTime now) {
     state_ = state;
     since_ = now;
@@ -72,6 +74,74 @@ class AlertMachine {
   AlertRule rule_;
   AlertState state_ = AlertState::inactive;
   host::MonoTime since_{};
+};
+
+/// What a channel is told of one alert.
+struct Note {
+  bool firing = true;
+  Labels labels;
+  Labels annotations;
+  WallTime starts{};
+  std::optional<WallTime> ends;
+  std::string fingerprint;
+
+  friend bool operator==(const Note&, const Note&) = default;
+};
+
+class AlertBook {
+ public:
+  AlertBook(std::vector<AlertRule> rules, std::string instance);
+
+  using Observations = std::map<std::string, AlertMachine::Observation, std::less<>>;
+  struct Outcome {
+    std::vector<AlertStatus> fired;     ///< whether told or not
+    std::vector<AlertStatus> resolved;  ///< their values are those at the end
+    std::vector<Note> notes;            ///< for the channels
+    bool changed = false;               ///< there is something new to save
+  };
+  [[nodiscard]] Outcome step(const Observations& seen, host::MonoTime now, WallTime wall);
+
+  [[nodiscard]] std::vector<AlertStatus> statuses() const;
+  [[nodiscard]] std::vector<std::string> active() const;
+  [[nodiscard]] std::vector<std::string> types() const;
+  /// What a channel that forgets is told again and again: every told firing.
+  [[nodiscard]] std::vector<Note> firing_notes() const;
+  /// Precondition: the same types in the same order.
+  void set_rules(std::vector<AlertRule> rules);
+
+  /// Errors: invalid_argument.
+  Result<Silence> add(Silence silence, WallTime wall);
+  /// Errors: not_found.
+  Result<void> remove(std::string_view id);
+  [[nodiscard]] const std::vector<Silence>& silences() const { return silences_; }
+
+  /// One alert as it is saved; times of the wall clock, since the other one does not survive.
+  struct Saved {
+    std::string type;
+    AlertState state = AlertState::inactive;
+    WallTime since{};
+    std::optional<WallTime> started;
+    Severity severity = Severity::warning;
+    double value = 0;
+    bool told = false;
+  };
+  [[nodiscard]] std::vector<Saved> save(host::MonoTime now, WallTime wall) const;
+  /// Alerts of types that no rule has any more are forgotten.
+  void restore(const std::vector<Saved>& saved, std::vector<Silence> silences, host::MonoTime now, WallTime wall);
+
+ private:
+  struct Entry {
+    AlertMachine machine;
+    AlertStatus status;
+  };
+  [[nodiscard]] Labels labels_of(const AlertStatus& status) const;
+  [[nodiscard]] Note note_of(const Entry& entry, bool firing) const;
+  void suppress(Entry& entry, WallTime wall);
+  void describe(Entry& entry);
+
+  std::vector<Entry> entries_;
+  std::vector<Silence> silences_;
+  std::string instance_;
 };
 
 }  // namespace hotwell::monitor

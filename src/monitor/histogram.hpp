@@ -6,6 +6,7 @@
 /// Source: HdrHistogram's bucket layout (G. Tene); OpenTelemetry's base-2 exponential histogram.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <cmath>
@@ -55,6 +56,18 @@ class Histogram {
  public:
   using Block = std::array<std::uint64_t, Buckets::block_size>;
 
+  Histogram() = default;
+  Histogram(Histogram&&) noexcept = default;
+  Histogram& operator=(Histogram&&) noexcept = default;
+  Histogram(const Histogram& other) { merge(other); }
+  Histogram& operator=(const Histogram& other) {
+    if (this == &other) return *this;
+    clear();
+    merge(other);
+    return *this;
+  }
+  ~Histogram() = default;
+
   void add(std::uint64_t value, std::uint64_t times = 1) { add_to(Buckets::index(value), times); }
   void add_to(std::size_t index, std::uint64_t times) {
     if (times == 0) return;
@@ -62,16 +75,33 @@ class Histogram {
     total_ += times;
   }
   void merge(const Histogram& other) {
-    other.for_each([this](std::size_t index, std::uint64_t times) { add_to(index, times); });
+    for (std::size_t b = 0; b < Buckets::block_count; ++b) {
+      if (!other.blocks_[b]) continue;
+      Block& mine = block(b);
+      for (std::size_t i = 0; i < Buckets::block_size; ++i) mine[i] += (*other.blocks_[b])[i];
+    }
+    total_ += other.total_;
+  }
+  /// Adds a power of two's counts as `count(i)` tells them.
+  template <class F>
+  void add_block(std::size_t number, F count) {
+    Block& mine = block(number);
+    for (std::size_t i = 0; i < Buckets::block_size; ++i) {
+      const std::uint64_t times = count(i);
+      mine[i] += times;
+      total_ += times;
+    }
+  }
+  /// Precondition: the bucket holds at least so many.
+  void take_from(std::size_t index, std::uint64_t times) {
+    auto& count = block(index >> Buckets::part_bits)[index % Buckets::block_size];
+    HOTWELL_ASSERT(count >= times);
+    count -= times;
+    total_ -= times;
   }
   /// Precondition: no bucket of `earlier` holds more than this one's.
   void subtract(const Histogram& earlier) {
-    earlier.for_each([this](std::size_t index, std::uint64_t times) {
-      auto& count = block(index >> Buckets::part_bits)[index % Buckets::block_size];
-      HOTWELL_ASSERT(count >= times);
-      count -= times;
-      total_ -= times;
-    });
+    earlier.for_each([this](std::size_t index, std::uint64_t times) { take_from(index, times); });
   }
 
   [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
@@ -81,20 +111,31 @@ class Histogram {
   }
   /// The value that a part `q` of all values does not exceed, by nearest rank: the middle of the bucket that holds
   /// the value of exactly that rank; 0 when empty. Precondition: 0 <= q <= 1.
-  [[nodiscard]] std::uint64_t quantile(double q) const {
-    if (total_ == 0) return 0;
-    auto rank = static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(total_)));
-    if (rank == 0) rank = 1;
-    if (rank > total_) rank = total_;
+  [[nodiscard]] std::uint64_t quantile(double q) const { return quantiles<1>({q}).front(); }
+  /// Several at once, in one pass. Precondition: they ascend.
+  template <std::size_t N>
+  [[nodiscard]] std::array<std::uint64_t, N> quantiles(const std::array<double, N>& asked) const {
+    std::array<std::uint64_t, N> answers{};
+    if (total_ == 0) return answers;
+    const auto rank = [this](double q) {
+      return std::clamp(static_cast<std::uint64_t>(std::ceil(q * static_cast<double>(total_))), std::uint64_t{1},
+                        total_);
+    };
+    std::size_t next = 0;
+    std::uint64_t wanted = rank(asked.front());
+    std::uint64_t seen = 0;
     for (std::size_t b = 0; b < Buckets::block_count; ++b) {
       if (!blocks_[b]) continue;
       for (std::size_t i = 0; i < Buckets::block_size; ++i) {
-        const auto times = (*blocks_[b])[i];
-        if (times >= rank) return Buckets::middle(b * Buckets::block_size + i);
-        rank -= times;
+        seen += (*blocks_[b])[i];
+        while (seen >= wanted) {
+          answers[next] = Buckets::middle(b * Buckets::block_size + i);
+          if (++next == N) return answers;
+          wanted = rank(asked[next]);
+        }
       }
     }
-    return 0;  // unreachable: the counts sum up to total_
+    return answers;  // unreachable: the counts sum up to total_
   }
   /// How many values lie in buckets that end at or below `value`.
   [[nodiscard]] std::uint64_t count_up_to(std::uint64_t value) const {
@@ -142,16 +183,24 @@ class PackedHistogram {
   }
 
   void merge_into(Histogram& histogram) const {
-    std::size_t next = 0;
-    for (std::size_t at = 0; at < bytes_.size();) {
-      const auto index = next + static_cast<std::size_t>(take(at));
-      histogram.add_to(index, take(at));
-      next = index + 1;
-    }
+    for_each([&](std::size_t index, std::uint64_t times) { histogram.add_to(index, times); });
+  }
+  /// Precondition: it was merged into it.
+  void take_from(Histogram& histogram) const {
+    for_each([&](std::size_t index, std::uint64_t times) { histogram.take_from(index, times); });
   }
   [[nodiscard]] std::size_t size_bytes() const noexcept { return bytes_.size(); }
 
  private:
+  template <class F>
+  void for_each(F visit) const {
+    std::size_t next = 0;
+    for (std::size_t at = 0; at < bytes_.size();) {
+      const auto index = next + static_cast<std::size_t>(take(at));
+      visit(index, take(at));
+      next = index + 1;
+    }
+  }
   void put(std::uint64_t value) {
     for (; value >= 0x80; value >>= 7) bytes_.push_back(static_cast<std::uint8_t>(value | 0x80));
     bytes_.push_back(static_cast<std::uint8_t>(value));

@@ -12,21 +12,22 @@
 #include <hotwell/monitor.hpp>
 
 #include "host/clock.hpp"
-#include "monitor/alerts.hpp"
+#include "monitor/alert_desk.hpp"
+#include "monitor/past.hpp"
 #include "monitor/recorder.hpp"
 #include "monitor/system.hpp"
 #include "monitor/window.hpp"
 
 namespace hotwell {
 
-/// Threads: any. Order of locks: `mutex_` alone; sources and listeners run under none.
+/// Threads: any. Order of locks: `mutex_`, then the desk's; sources and listeners run under none.
 class Monitor::Impl {
  public:
   struct Seams {
     const host::Clock& clock = host::system_clock();
     std::filesystem::path root = "/";
   };
-  /// Precondition: check(options).
+  /// Precondition: check(options). Throws Failure where a channel cannot be made.
   explicit Impl(MonitorOptions options) : Impl(std::move(options), Seams{}) {}
   Impl(MonitorOptions options, Seams seams);
   ~Impl() { stop(); }
@@ -38,8 +39,13 @@ class Monitor::Impl {
   void start();
   void stop();
   monitor::Recorder& recorder() { return recorder_; }
+  monitor::Recorder& operations() { return operations_; }
   void add_source(std::function<void(Metrics&)> source);
   [[nodiscard]] Metrics metrics();
+  void compare(Metrics& metrics);
+  [[nodiscard]] monitor::AlertDesk& desk() { return desk_; }
+  void register_knobs(Knobs& knobs);
+  [[nodiscard]] Result<SeriesData> series(const SeriesQuery& query);
   [[nodiscard]] std::string prometheus();
   [[nodiscard]] MonitorEvents& events() { return events_; }
 
@@ -51,21 +57,33 @@ class Monitor::Impl {
 
   [[nodiscard]] Metrics collect();
   void roll(host::MonoTime now);
+  void sample(host::MonoTime now);
+  [[nodiscard]] MonitorOptions options();
+  void fill_system(Metrics& metrics, host::MonoTime now) const;
   void run(const std::stop_token& stop);
 
-  const MonitorOptions options_;
+  const bool enabled_;
+  const std::filesystem::path directory_;
   const host::Clock& clock_;
   const std::filesystem::path root_;
   const host::MonoTime began_;
   monitor::Recorder recorder_;
+  monitor::Recorder operations_;
   MonitorEvents events_;
+  monitor::AlertDesk desk_;  ///< has a lock of its own
 
   std::mutex mutex_;  ///< guards what follows
+  MonitorOptions options_;
   monitor::Window window_;
+  monitor::Window operations_window_;
+  monitor::Past past_;
+  bool second_ended_ = false;  ///< since the last tick
   monitor::System system_;
   monitor::SystemReading system_reading_;
+  monitor::ProcessReading process_;
+  monitor::DiskReading disk_;
+  double process_cpu_ = 0;  ///< processors, from the reading before to `process_`
   host::MonoTime sampled_;
-  std::vector<monitor::AlertMachine> alerts_;
   std::shared_ptr<const Sources> sources_ = std::make_shared<Sources>();
 
   std::mutex thread_mutex_;  ///< start and stop

@@ -1,9 +1,13 @@
 #include <hotwell/monitor.hpp>
 
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
 #include <chrono>
 #include <condition_variable>
-#include <map>
 #include <optional>
+#include <utility>
 
 #include <fmt/format.h>
 
@@ -11,42 +15,59 @@
 #include "monitor/impl.hpp"
 #include "monitor/prometheus.hpp"
 #include "monitor/recommend.hpp"
+#include "monitor/rules.hpp"
 
 namespace hotwell {
 namespace {
 
-using monitor::AlertMachine;
 using monitor::Reading;
 using monitor::Window;
 
-/// The alerts that the thresholds name. Values and levels are in the units people speak, as in MonitorOptions.
-std::vector<AlertMachine> machines(const MonitorOptions& options) {
-  std::vector<AlertMachine> all;
-  const auto add = [&](std::string type, double threshold, std::uint64_t min_samples) {
-    all.emplace_back(monitor::AlertRule{std::move(type), threshold, threshold * options.clear_at, options.raise_for,
-                                        options.clear_for, min_samples});
-  };
-  add("cpu", options.thresholds.cpu, 0);
-  add("memory", options.thresholds.memory, 0);
-  add("errorRate", options.thresholds.error_rate, options.min_samples);
-  add("queueDepth", options.thresholds.queue_depth, 0);
-  return all;
+std::string host_name() {
+  std::array<char, 256> name{};
+  return ::gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0' ? name.data() : "localhost";
 }
 
-/// Beyond a half of the way from the threshold to full (or beyond its double) an alert is critical.
-Severity severity_of(std::string_view type, double value, double threshold) {
-  const double grave = type == "cpu" || type == "memory" ? (threshold + 100) / 2 : 2 * threshold;
-  return value >= grave ? Severity::critical : Severity::warning;
+std::vector<monitor::AlertDesk::Channel> channels_of(const MonitorOptions& options, const host::Clock& clock) {
+  std::vector<monitor::AlertDesk::Channel> all;
+  for (const ChannelOptions& channel : options.channels) {
+    auto made = monitor::make_channel(channel, clock);
+    if (!made) throw Failure(made.error());
+    all.push_back({channel, std::move(*made)});
+  }
+  return all;
 }
 
 template <class To>
 void fill_latency(const Reading& reading, To& to) {
+  const auto [p50, p95, p99, p999] = reading.quantiles<4>({0.5, 0.95, 0.99, 0.999});
   to.avg = reading.average();
-  to.p50 = reading.quantile(0.5);
-  to.p95 = reading.quantile(0.95);
-  to.p99 = reading.quantile(0.99);
+  to.p50 = p50;
+  to.p95 = p95;
+  to.p99 = p99;
+  to.p999 = p999;
   to.min = reading.min();
   to.max = reading.max();
+}
+
+std::vector<Metrics::Endpoint> endpoints_of(const Window::Summary& summary) {
+  std::vector<Metrics::Endpoint> all;
+  all.reserve(summary.series.size());
+  for (const auto& series : summary.series) {
+    auto& endpoint = all.emplace_back();
+    const monitor::Tally& tally = series.reading.tally;
+    endpoint.endpoint = series.name;
+    endpoint.total = tally.total();
+    endpoint.failed = tally.failed();
+    endpoint.client_errors = tally.of(RequestOutcome::client_error);
+    endpoint.throughput = summary.rate(endpoint.total);
+    endpoint.errors = series.errors;
+    endpoint.latency_trend = series.latency;
+    if (summary.all.tally.sum != 0)
+      endpoint.time_share = static_cast<double>(tally.sum) / static_cast<double>(summary.all.tally.sum);
+    fill_latency(series.reading, endpoint);
+  }
+  return all;
 }
 
 void fill_requests(const Window::Summary& summary, Metrics& metrics) {
@@ -60,15 +81,7 @@ void fill_requests(const Window::Summary& summary, Metrics& metrics) {
   metrics.requests.throughput = summary.rate(all.total());
   metrics.requests.trend = summary.trend;
   fill_latency(summary.all, metrics.latency);
-  for (const auto& [name, reading] : summary.series) {
-    auto& endpoint = metrics.endpoints.emplace_back();
-    endpoint.endpoint = name;
-    endpoint.total = reading.tally.total();
-    endpoint.failed = reading.tally.failed();
-    endpoint.client_errors = reading.tally.of(RequestOutcome::client_error);
-    endpoint.throughput = summary.rate(endpoint.total);
-    fill_latency(reading, endpoint);
-  }
+  metrics.endpoints = endpoints_of(summary);
 }
 
 }  // namespace
@@ -85,16 +98,23 @@ Result<void> Monitor::Impl::check(const MonitorOptions& options) {
 }
 
 Monitor::Impl::Impl(MonitorOptions options, Seams seams)
-    : options_(std::move(options)),
+    : enabled_(options.enabled),
+      directory_(options.directory),
       clock_(seams.clock),
       root_(std::move(seams.root)),
       began_(clock_.now()),
-      window_(recorder_, began_),
+      desk_(monitor::alert_rules(options), options.instance.empty() ? host_name() : options.instance,
+            channels_of(options, clock_), enabled_ ? directory_ : std::filesystem::path{}, clock_),
+      options_(std::move(options)),
+      window_(recorder_, began_, options_.window),
+      operations_window_(operations_, began_, options_.window),
+      past_(enabled_ ? directory_ : std::filesystem::path{}, window_, operations_window_, began_, clock_.wall()),
       system_(root_),
-      sampled_(began_),
-      alerts_(machines(options_)) {
+      sampled_(began_) {
   system_reading_ = system_.sample(began_);
-  if (!options_.enabled) system_reading_.memory.reset();  // never sampled again: show nothing rather than the past
+  process_ = monitor::read_process(root_);
+  disk_ = monitor::read_disk(directory_);
+  if (!enabled_) system_reading_.memory.reset();  // never sampled again: show nothing rather than the past
 }
 
 void Monitor::Impl::add_source(std::function<void(Metrics&)> source) {
@@ -105,78 +125,169 @@ void Monitor::Impl::add_source(std::function<void(Metrics&)> source) {
 }
 
 void Monitor::Impl::roll(host::MonoTime now) {
-  window_.roll(now);
-  if (!options_.enabled || now - sampled_ < std::chrono::milliseconds{500}) return;
+  const bool ended = window_.roll(now);
+  (void)operations_window_.roll(now);
+  second_ended_ = second_ended_ || ended;
+  if (enabled_ && now - sampled_ >= std::chrono::milliseconds{500}) sample(now);
+}
+
+void Monitor::Impl::sample(host::MonoTime now) {
   system_reading_ = system_.sample(now);
+  const auto process = monitor::read_process(root_);
+  const double passed = std::chrono::duration<double>(now - sampled_).count();
+  if (process_.start_time != 0 && process.cpu_seconds >= process_.cpu_seconds)
+    process_cpu_ = (process.cpu_seconds - process_.cpu_seconds) / passed;
+  process_ = process;
+  disk_ = monitor::read_disk(directory_);
   sampled_ = now;
+}
+
+void Monitor::Impl::fill_system(Metrics& metrics, host::MonoTime now) const {
+  auto& to = metrics.system;
+  to.cpu = system_reading_.cpu.value_or(0);
+  to.memory = system_reading_.memory.value_or(0);
+  to.uptime = now - began_;
+  to.cpu_count = system_reading_.cpu_count;
+  to.throttled = system_reading_.throttled;
+  to.pressure_cpu = system_reading_.pressure_cpu;
+  to.pressure_memory = system_reading_.pressure_memory;
+  to.pressure_io = system_reading_.pressure_io;
+  to.disk_size = {disk_.size};
+  to.disk_free = {disk_.free};
+  if (disk_.size != 0) to.disk = 1 - static_cast<double>(disk_.free) / static_cast<double>(disk_.size);
+  to.open_files = process_.open_descriptors;
+  to.max_files = process_.max_descriptors;
+  to.process_cpu = process_cpu_;
+  to.process_memory = {process_.resident};
 }
 
 Metrics Monitor::Impl::collect() {
   Metrics metrics;
-  metrics.window = options_.window;
   std::shared_ptr<const Sources> sources;
   {
     const std::lock_guard lock(mutex_);
     const host::MonoTime now = clock_.now();
     roll(now);
-    fill_requests(window_.over(options_.window, now), metrics);
-    metrics.system.cpu = system_reading_.cpu.value_or(0);
-    metrics.system.memory = system_reading_.memory.value_or(0);
-    metrics.system.uptime = now - began_;
-    metrics.system.cpu_count = system_reading_.cpu_count;
-    for (const AlertMachine& alert : alerts_)
-      if (alert.active()) metrics.alerts.active.push_back(alert.rule().type);
+    metrics.window = window_.length();
+    fill_requests(window_.over(window_.length(), now), metrics);
+    metrics.operations = endpoints_of(operations_window_.over(window_.length(), now));
+    fill_system(metrics, now);
     sources = sources_;
   }
+  metrics.alerts.active = desk_.active();
   for (const auto& source : *sources) source(metrics);
   return metrics;
 }
 
+MonitorOptions Monitor::Impl::options() {
+  const std::lock_guard lock(mutex_);
+  return options_;
+}
+
+void Monitor::Impl::compare(Metrics& metrics) {
+  const std::lock_guard lock(mutex_);
+  for (auto& endpoint : metrics.endpoints) endpoint.before = past_.before(endpoint.endpoint, std::chrono::hours{1});
+}
+
+Result<SeriesData> Monitor::Impl::series(const SeriesQuery& query) {
+  const std::lock_guard lock(mutex_);
+  return past_.read(query);
+}
+
 Metrics Monitor::Impl::metrics() {
   Metrics metrics = collect();
-  if (options_.enabled) metrics.recommendations = monitor::recommend(metrics, options_);
+  if (enabled_) metrics.recommendations = monitor::recommend(metrics, options());
   return metrics;
 }
 
 void Monitor::Impl::tick() {
   const Metrics metrics = collect();
-  if (!options_.enabled) return;
-  struct Change {
-    const AlertMachine* alert;
-    AlertMachine::Action action;
-  };
-  std::vector<Change> changes;
+  if (!enabled_) return;
+  monitor::AlertBook::Observations seen;
+  std::vector<monitor::History::Write> writes;
   {
     const std::lock_guard lock(mutex_);
-    const std::map<std::string_view, AlertMachine::Observation> seen{
-        {"cpu", {system_reading_.cpu ? std::optional(*system_reading_.cpu * 100) : std::nullopt, 1}},
-        {"memory", {system_reading_.memory ? std::optional(*system_reading_.memory * 100) : std::nullopt, 1}},
-        {"errorRate", {metrics.requests.error_rate * 100, metrics.requests.total}},
-        {"queueDepth", {static_cast<double>(metrics.queue.pending), 1}},
-    };
-    const host::MonoTime now = clock_.now();
-    for (AlertMachine& alert : alerts_)
-      if (const auto action = alert.step(seen.at(alert.rule().type), now)) changes.push_back({&alert, *action});
+    if (std::exchange(second_ended_, false)) past_.second(metrics, clock_.now(), clock_.wall());
+    seen = monitor::observe(metrics, system_reading_, past_);
+    writes = past_.take_writes();
   }
-  for (const auto& [alert, action] : changes) {
-    const auto& [type, threshold] = std::pair{alert->rule().type, alert->rule().raise};
-    if (action.kind == AlertMachine::Action::Kind::fire)
-      events_.publish(Alert{type, action.value, threshold, severity_of(type, action.value, threshold)});
-    else
-      events_.publish(AlertResolved{type, action.value, threshold, Severity::info});
-  }
+  past_.carry_out(writes);
+  const auto outcome = desk_.step(seen);
+  for (const AlertStatus& alert : outcome.fired)
+    events_.publish(Alert{alert.type, alert.value.value_or(0), alert.raise, alert.severity});
+  for (const AlertStatus& alert : outcome.resolved)
+    events_.publish(AlertResolved{alert.type, alert.value.value_or(0), alert.raise, alert.severity});
+}
+
+void Monitor::Impl::register_knobs(Knobs& knobs) {
+  // Each is named as its configuration key, so that a reload turns it. `member` finds what it sets.
+  const auto add = [&](std::string name, std::string description, std::string unit, double min, double max,
+                       double value, std::function<void(MonitorOptions&, double)> set) {
+    knobs.add({.name = std::move(name),
+               .description = std::move(description),
+               .unit = std::move(unit),
+               .min = min,
+               .max = max,
+               .value = std::clamp(value, min, max)},
+              [this, set = std::move(set)](double to) -> Result<void> {
+                const std::lock_guard lock(mutex_);
+                set(options_, to);
+                if (options_.window != window_.length()) {
+                  window_.set_length(options_.window, clock_.now());
+                  operations_window_.set_length(options_.window, clock_.now());
+                }
+                desk_.set_rules(monitor::alert_rules(options_));
+                return {};
+              });
+  };
+  const MonitorOptions now = options();
+  const auto threshold = [&](const char* name, const char* description, const char* unit, double max,
+                             double Thresholds::* member) {
+    add(fmt::format("monitor.thresholds.{}", name), description, unit, 0, max, now.thresholds.*member,
+        [member](MonitorOptions& options, double to) { options.thresholds.*member = to; });
+  };
+  threshold("cpu", "The alert cpu is raised above it.", "percent", 100, &Thresholds::cpu);
+  threshold("memory", "The alert memory is raised above it.", "percent", 100, &Thresholds::memory);
+  threshold("error_rate", "The alert errorRate is raised above it.", "percent", 100, &Thresholds::error_rate);
+  threshold("queue_depth", "The alert queueDepth is raised above it.", "", 1e9, &Thresholds::queue_depth);
+  threshold("latency_p99", "The alert latencyP99 is raised above it; 0: never.", "seconds", 86'400,
+            &Thresholds::latency_p99);
+  threshold("disk", "The alert disk is raised above it; 0: never.", "percent", 100, &Thresholds::disk);
+  threshold("dead_letters", "The alert deadLetters is raised above it; 0: never.", "", 1e9, &Thresholds::dead_letters);
+  threshold("crash_loop", "The alert crashLoop is raised above it; 0: never.", "", 1e9, &Thresholds::crash_loop);
+  threshold("hit_ratio", "The alert hitRatio is raised above it; 0: never.", "percent", 100, &Thresholds::hit_ratio);
+  threshold("burn_rate", "The alert errorBurn is raised above it; 0: never.", "", 100, &Thresholds::burn_rate);
+  const auto duration = [&](const char* name, const char* description, double min, double max,
+                            Duration MonitorOptions::* member) {
+    add(fmt::format("monitor.{}", name), description, "seconds", min, max,
+        std::chrono::duration<double>(now.*member).count(), [member](MonitorOptions& options, double to) {
+          options.*member = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(to));
+        });
+  };
+  duration("window", "What the figures of requests and latency look back on.", 1, 300, &MonitorOptions::window);
+  duration("for", "An alert is raised once its level was exceeded for this long.", 0, 86'400,
+           &MonitorOptions::raise_for);
+  duration("clear_for", "An alert is resolved once its value was below the clear level for this long.", 0, 86'400,
+           &MonitorOptions::clear_for);
+  add("monitor.clear_at", "The clear level, as a part of the threshold.", "", 0.01, 1, now.clear_at,
+      [](MonitorOptions& options, double to) { options.clear_at = to; });
+  add("monitor.min_samples", "With fewer requests in the window no rate and no latency raises an alert.", "", 0, 1e6,
+      static_cast<double>(now.min_samples),
+      [](MonitorOptions& options, double to) { options.min_samples = static_cast<std::uint64_t>(to); });
 }
 
 void Monitor::Impl::start() {
-  if (!options_.enabled) return;
+  if (!enabled_) return;
   const std::lock_guard lock(thread_mutex_);
   if (thread_.joinable()) return;
+  desk_.start();
   thread_ = std::jthread([this](const std::stop_token& stop) { run(stop); });
 }
 
 void Monitor::Impl::stop() {
   const std::lock_guard lock(thread_mutex_);
   thread_ = {};
+  desk_.stop();
 }
 
 void Monitor::Impl::run(const std::stop_token& stop) {
@@ -197,16 +308,15 @@ void Monitor::Impl::run(const std::stop_token& stop) {
 std::string Monitor::Impl::prometheus() {
   const Metrics metrics = collect();
   const monitor::ProcessReading process = monitor::read_process(root_);
-  std::vector<Window::Summary::Series> since_start;
-  std::vector<std::string> alert_types;
+  std::vector<Window::Summary::Series> since_start, operations;
   monitor::SystemReading system;
   {
     const std::lock_guard lock(mutex_);
     since_start = window_.since_start();
-    for (const AlertMachine& alert : alerts_) alert_types.push_back(alert.rule().type);
+    operations = operations_window_.since_start();
     system = system_reading_;
   }
-  return monitor::to_prometheus({metrics, since_start, system, process, alert_types});
+  return monitor::to_prometheus({metrics, since_start, operations, system, process, desk_.types(), desk_.channels()});
 }
 
 Monitor::Monitor(MonitorOptions options) {
@@ -220,6 +330,28 @@ void Monitor::stop() { impl_->stop(); }
 void Monitor::track_request(Duration duration, RequestOutcome outcome, std::string_view endpoint) {
   impl_->recorder().record(duration, outcome, endpoint);
 }
+Monitor::Endpoint Monitor::endpoint(std::string_view name) { return Endpoint{impl_->recorder().series(name).number}; }
+void Monitor::track_request(Duration duration, RequestOutcome outcome, Endpoint endpoint) {
+  impl_->recorder().record(duration, outcome, monitor::Recorder::Series{endpoint.number_});
+}
+void Monitor::track_job(std::optional<Duration> duration, std::string_view operation) {
+  if (duration)
+    impl_->operations().record(*duration, RequestOutcome::ok, operation);
+  else
+    impl_->operations().count(RequestOutcome::failed, operation);
+}
+std::vector<AlertStatus> Monitor::alerts() const { return impl_->desk().statuses(); }
+std::vector<Silence> Monitor::silences() const { return impl_->desk().silences(); }
+Result<Silence> Monitor::silence(Silence silence) { return impl_->desk().silence(std::move(silence)); }
+Result<void> Monitor::end_silence(std::string_view id) { return impl_->desk().end_silence(id); }
+std::vector<ChannelStatus> Monitor::channels() const { return impl_->desk().channels(); }
+void Monitor::test_channel(std::string_view name, std::function<void(Result<void>)> done) {
+  impl_->desk().test(name, std::move(done));
+}
+void Monitor::register_knobs(Knobs& knobs) { impl_->register_knobs(knobs); }
+void Monitor::compare(Metrics& metrics) const { impl_->compare(metrics); }
+Result<SeriesData> Monitor::series(const SeriesQuery& query) const { return impl_->series(query); }
+std::vector<SeriesName> Monitor::series_names() { return monitor::Past::names(); }
 void Monitor::add_source(std::function<void(Metrics&)> source) { impl_->add_source(std::move(source)); }
 Metrics Monitor::metrics() const { return impl_->metrics(); }
 std::string Monitor::prometheus() const { return impl_->prometheus(); }

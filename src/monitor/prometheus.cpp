@@ -11,7 +11,6 @@ namespace {
 
 using wire::Exposition;
 using Type = Exposition::Type;
-using Labels = Exposition::Labels;
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 double seconds(std::uint64_t nanoseconds) { return static_cast<double>(nanoseconds) / 1e9; }
@@ -22,31 +21,58 @@ constexpr std::array<std::pair<RequestOutcome, std::string_view>, outcome_count>
     {RequestOutcome::failed, "failed"},
 }};
 
+// Edges lie on values that people ask for; a bucket counts what surely lies at or below its edge, so that what is
+// within 0.8 % below an edge may be counted above it.
+constexpr std::array<std::uint64_t, 14> edges{100'000,       1'000'000,     2'500'000,      5'000'000,      10'000'000,
+                                              25'000'000,    50'000'000,    100'000'000,    250'000'000,    500'000'000,
+                                              1'000'000'000, 5'000'000'000, 30'000'000'000, 300'000'000'000};
+
+/// By bucket of ours, the edge that it surely lies below.
+const std::array<std::uint8_t, Buckets::count>& edge_of_bucket() {
+  static const auto table = [] {
+    std::array<std::uint8_t, Buckets::count> made{};
+    for (std::size_t i = 0; i < made.size(); ++i)
+      made[i] = static_cast<std::uint8_t>(std::ranges::lower_bound(edges, Buckets::high(i)) - edges.begin());
+    return made;
+  }();
+  return table;
+}
+
+void durations(Exposition& to, std::string_view name, std::string_view help, std::string_view label,
+               const std::vector<Window::Summary::Series>& all) {
+  to.family(name, Type::histogram, help);
+  const auto& edge_of = edge_of_bucket();
+  for (const auto& series : all) {
+    std::array<Exposition::Bucket, edges.size()> buckets{};
+    std::array<std::uint64_t, edges.size() + 1> counts{};
+    series.reading.histogram.for_each([&](std::size_t index, std::uint64_t times) { counts[edge_of[index]] += times; });
+    std::uint64_t below = 0;
+    for (std::size_t i = 0; i < edges.size(); ++i) {
+      below += counts[i];
+      buckets[i] = {seconds(edges[i]), below};
+    }
+    to.histogram(buckets, seconds(series.reading.tally.sum), series.reading.histogram.total(), {{label, series.name}});
+  }
+}
+
 void requests(const ExpositionInput& input, Exposition& to) {
   to.family("hotwell_requests_total", Type::counter, "Finished requests by endpoint and outcome.");
-  for (const auto& [endpoint, reading] : input.since_start)
+  for (const auto& series : input.since_start)
     for (const auto& [outcome, name] : outcomes)
-      to.sample(reading.tally.of(outcome), {{"endpoint", endpoint}, {"outcome", name}});
+      to.sample(series.reading.tally.of(outcome), {{"endpoint", series.name}, {"outcome", name}});
 
-  // Edges lie on values that people ask for; a bucket counts what surely lies at or below its edge, so that what is
-  // within 0.8 % below an edge may be counted above it.
-  constexpr std::array<std::uint64_t, 14> edges{
-      100'000,     1'000'000,   2'500'000,   5'000'000,     10'000'000,    25'000'000,     50'000'000,
-      100'000'000, 250'000'000, 500'000'000, 1'000'000'000, 5'000'000'000, 30'000'000'000, 300'000'000'000};
-  to.family("hotwell_request_duration_seconds", Type::histogram, "How long requests took, by endpoint.");
-  for (const auto& [endpoint, reading] : input.since_start) {
-    std::array<Exposition::Bucket, edges.size()> buckets{};
-    for (std::size_t i = 0; i < edges.size(); ++i) buckets[i].up_to = seconds(edges[i]);
-    reading.histogram.for_each([&](std::size_t index, std::uint64_t times) {
-      const auto edge = std::lower_bound(edges.begin(), edges.end(), Buckets::high(index));
-      if (edge != edges.end()) buckets[static_cast<std::size_t>(edge - edges.begin())].count += times;
-    });
-    for (std::size_t i = 1; i < buckets.size(); ++i) buckets[i].count += buckets[i - 1].count;
-    to.histogram(buckets, seconds(reading.tally.sum), reading.histogram.total(), {{"endpoint", endpoint}});
+  durations(to, "hotwell_request_duration_seconds", "How long requests took, by endpoint.", "endpoint",
+            input.since_start);
+  to.family("hotwell_jobs_by_operation_total", Type::counter, "Jobs that ended, by operation and how.");
+  for (const auto& series : input.operations) {
+    to.sample(series.reading.tally.of(RequestOutcome::ok), {{"operation", series.name}, {"end", "completed"}});
+    to.sample(series.reading.tally.failed(), {{"operation", series.name}, {"end", "failed"}});
   }
+  durations(to, "hotwell_job_duration_seconds", "How long completed attempts ran, by operation.", "operation",
+            input.operations);
 
   std::uint64_t clamped = 0;
-  for (const auto& [endpoint, reading] : input.since_start) clamped += reading.tally.clamped;
+  for (const auto& series : input.since_start) clamped += series.reading.tally.clamped;
   to.single("hotwell_request_durations_clamped_total", Type::counter,
             "Durations below zero or of 4.9 hours and more, which the histograms count in their outermost buckets.",
             clamped);
@@ -76,6 +102,18 @@ void system(const ExpositionInput& input, Exposition& to) {
             input.system.memory_used);
   to.single("hotwell_memory_limit_bytes", Type::gauge, "Memory of the control group or the machine.",
             input.system.memory_limit);
+  const auto& system = input.metrics.system;
+  to.single("hotwell_cpu_throttled_ratio", Type::gauge,
+            "Part of the last second's periods in which the processor quota ran out.", system.throttled);
+  to.family("hotwell_pressure_ratio", Type::gauge,
+            "Part of the last ten seconds in which something waited for a resource (PSI).");
+  to.sample(system.pressure_cpu, {{"resource", "cpu"}});
+  to.sample(system.pressure_memory, {{"resource", "memory"}});
+  to.sample(system.pressure_io, {{"resource", "io"}});
+  to.single("hotwell_disk_size_bytes", Type::gauge, "Size of the file system with the data directory.",
+            system.disk_size.count);
+  to.single("hotwell_disk_free_bytes", Type::gauge, "What can still be written to that file system.",
+            system.disk_free.count);
   to.single("hotwell_uptime_seconds", Type::gauge, "Time since the monitor was made.",
             seconds(input.metrics.system.uptime));
 }
@@ -112,6 +150,13 @@ void cache(const Metrics::Cache& cache, Exposition& to) {
            [](const auto& t) { return t.hits; });
   per_tier("hotwell_cache_misses_total", Type::counter, "Look-ups that a tier could not answer.",
            [](const auto& t) { return t.misses; });
+  per_tier("hotwell_cache_evictions_total", Type::counter, "Objects that a tier gave up for room.",
+           [](const auto& t) { return t.evictions; });
+  per_tier("hotwell_cache_expiries_total", Type::counter, "Objects whose time to live ended.",
+           [](const auto& t) { return t.expiries; });
+  to.single("hotwell_cache_promotions_total", Type::counter, "Objects that moved up to memory.", cache.promotions);
+  to.single("hotwell_cache_demotions_total", Type::counter, "Objects that left memory and stayed on disk.",
+            cache.demotions);
   to.single("hotwell_cache_lookup_hits_total", Type::counter, "Look-ups that some tier answered.", cache.total.hits);
   to.single("hotwell_cache_lookup_misses_total", Type::counter, "Look-ups that no tier could answer.",
             cache.total.misses);
@@ -134,6 +179,13 @@ void pool(const Metrics& m, Exposition& to) {
   to.sample(m.jobs.completed, {{"end", "completed"}});
   to.sample(m.jobs.failed, {{"end", "failed"}});
   to.sample(m.jobs.cancelled, {{"end", "cancelled"}});
+  to.single("hotwell_jobs_dead_total", Type::counter, "Jobs that used up their attempts.", m.jobs.dead);
+  to.family("hotwell_attempts_failed_total", Type::counter, "Attempts that ended badly, by why.");
+  to.sample(m.jobs.crashes, {{"why", "crashed"}});
+  to.sample(m.jobs.timeouts, {{"why", "timeout"}});
+  to.sample(m.jobs.out_of_memory, {{"why", "out_of_memory"}});
+  to.single("hotwell_worker_exits_total", Type::counter, "Worker processes that ended, for any reason.",
+            m.jobs.worker_exits);
   to.single("hotwell_job_retries_total", Type::counter, "Attempts beyond a job's first.", m.jobs.retried);
   to.single("hotwell_job_execution_average_seconds", Type::gauge, "Mean run time of completed jobs since the start.",
             seconds(m.performance.avg_execution_time));
@@ -155,6 +207,14 @@ std::string to_prometheus(const ExpositionInput& input) {
   const auto& active = input.metrics.alerts.active;
   for (const std::string& type : input.alert_types)
     to.sample(std::find(active.begin(), active.end(), type) == active.end() ? 0 : 1, {{"type", type}});
+  to.family("hotwell_alert_deliveries_total", Type::counter, "Notifications by channel and what became of them.");
+  for (const ChannelStatus& channel : input.channels) {
+    to.sample(channel.delivered, {{"channel", channel.name}, {"outcome", "delivered"}});
+    to.sample(channel.retried, {{"channel", channel.name}, {"outcome", "retried"}});
+    to.sample(channel.dropped, {{"channel", channel.name}, {"outcome", "dropped"}});
+  }
+  to.family("hotwell_alert_deliveries_pending", Type::gauge, "Notifications that wait for a receiver's answer.");
+  for (const ChannelStatus& channel : input.channels) to.sample(channel.pending, {{"channel", channel.name}});
   process(input.process, to);
   return std::move(to).take();
 }

@@ -15,9 +15,11 @@ namespace hotwell::monitor {
 struct ExpositionInput {
   const Metrics& metrics;
   const std::vector<Window::Summary::Series>& since_start;
+  const std::vector<Window::Summary::Series>& operations;
   const SystemReading& system;
   const ProcessReading& process;
   const std::vector<std::string>& alert_types;  ///< all that may be active
+  const std::vector<ChannelStatus>& channels;
 };
 [[nodiscard]] std::string to_prometheus(const ExpositionInput& input);
 

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <fstream>
+#include <iterator>
 #include <map>
 #include <optional>
 #include <regex>
@@ -70,7 +71,9 @@ struct Scrape {
 };
 
 std::string exposition() {
-  Monitor monitor;
+  Monitor monitor({.channels = {{.name = "log"}}});
+  monitor.track_job(5ms, "probe");
+  monitor.track_job(std::nullopt, "probe");
   for (int i = 0; i < 90; ++i) monitor.track_request(2ms, true, "GET /media");
   for (int i = 0; i < 9; ++i) monitor.track_request(200ms, false, "GET /media");
   monitor.track_request(1h, RequestOutcome::client_error, "GET /media");
@@ -148,6 +151,31 @@ TEST(Prometheus, PromtoolFindsNothingToSay) {
   if (!checked) GTEST_SKIP() << "promtool (Debian package prometheus) is not installed";
   EXPECT_EQ(checked->first, 0) << checked->second;
   EXPECT_EQ(checked->second, "");
+}
+
+/// The guide's list of families, as the program tells them.
+std::string reference() {
+  std::string page =
+      "# Guide: metrics\n\nThe families of `GET /metrics`, in Prometheus text. Written from the program itself "
+      "(`HOTWELL_UPDATE_GOLDEN=1\nbuild/dev/bin/hotwell_monitor_test --gtest_filter=MetricsReference.*`).\n\n"
+      "| family | type | labels | what |\n| --- | --- | --- | --- |\n";
+  const std::regex label("([a-z_]+)=\"");
+  for (const auto& [name, family] : Scrape(exposition()).families) {
+    std::string labels;
+    const std::string sample = family.samples.begin()->first;
+    for (std::sregex_iterator at(sample.begin(), sample.end(), label), end; at != end; ++at)
+      if ((*at)[1] != "le") labels += (labels.empty() ? "" : ", ") + (*at)[1].str();
+    page += "| `" + name + "` | " + family.type + " | " + labels + " | " + family.help + " |\n";
+  }
+  return page;
+}
+
+TEST(MetricsReference, IsCurrent) {
+  const std::string file = HOTWELL_SOURCE_DIR "/docs/guide/metrics.md";
+  if (std::getenv("HOTWELL_UPDATE_GOLDEN") != nullptr) std::ofstream(file) << reference();
+  std::ifstream stream(file);
+  const std::string page{std::istreambuf_iterator<char>(stream), {}};
+  EXPECT_EQ(page, reference()) << "HOTWELL_UPDATE_GOLDEN=1 writes it anew";
 }
 
 }  // namespace

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cstring>
 #include <deque>
 #include <map>
 #include <mutex>
@@ -130,18 +131,22 @@ void Tally::subtract(const Tally& earlier) {
 /// What one thread at a time writes: its counters, and its own table of the endpoints it has seen.
 class Slab {
  public:
-  Cells* find(std::string_view endpoint, std::uint64_t hash) noexcept {
+  struct Found {
+    const std::string* name;  ///< null: counted together with others
+    Cells* cells;             ///< null: not seen before
+  };
+  Found find(std::string_view endpoint, std::uint64_t hash) noexcept {
     for (std::size_t i = hash % table_size;; i = (i + 1) % table_size) {
       const Entry& entry = table_[i];
-      if (entry.name == nullptr) return nullptr;
-      if (entry.hash == hash && *entry.name == endpoint) return &cells_[entry.series];
+      if (entry.name == nullptr) return {nullptr, nullptr};
+      if (entry.hash == hash && *entry.name == endpoint) return {entry.name, &cells_[entry.series]};
     }
   }
-  Cells& add(const std::string& endpoint, std::uint64_t hash, std::size_t series) noexcept {
+  Found add(const std::string& endpoint, std::uint64_t hash, std::size_t series) noexcept {
     std::size_t i = hash % table_size;
     while (table_[i].name != nullptr) i = (i + 1) % table_size;
     table_[i] = {hash, &endpoint, series};
-    return cells_[series];
+    return {&endpoint, &cells_[series]};
   }
   [[nodiscard]] Cells& cells(std::size_t series) const noexcept { return cells_[series]; }
 
@@ -178,23 +183,11 @@ class Recorder::Registry {
   }
 
   /// The counters of an endpoint that the slab's thread has not met before.
-  Cells& meet(Slab& slab, std::string_view endpoint, std::uint64_t hash) {
-    if (endpoint.empty() || endpoint.size() > max_name || endpoint == other_endpoint) return slab.cells(0);
-    if (frozen_.load(std::memory_order_acquire)) {
-      const auto found = numbers_.find(endpoint);
-      return found == numbers_.end() ? slab.cells(0) : slab.add(found->first, hash, found->second);
-    }
-    if (!is_utf8(endpoint)) return slab.cells(0);
-    const std::lock_guard lock(mutex_);
-    auto found = numbers_.find(endpoint);
-    if (found == numbers_.end()) {
-      if (numbers_.size() == max_series) return slab.cells(0);  // frozen while this thread waited for the lock
-      found = numbers_.emplace(endpoint, names_.size()).first;
-      names_.push_back(found->first);
-      if (numbers_.size() == max_series) frozen_.store(true, std::memory_order_release);
-    }
-    return slab.add(found->first, hash, found->second);
+  Slab::Found meet(Slab& slab, std::string_view endpoint, std::uint64_t hash) {
+    const Number found = find(endpoint);
+    return found.name == nullptr ? Slab::Found{nullptr, &slab.cells(0)} : slab.add(*found.name, hash, found.series);
   }
+  std::size_t number(std::string_view endpoint) { return find(endpoint).series; }
 
   [[nodiscard]] std::size_t series_count() const {
     const std::lock_guard lock(mutex_);
@@ -211,6 +204,30 @@ class Recorder::Registry {
   }
 
  private:
+  struct Number {
+    const std::string* name;  ///< null: "__other__"
+    std::size_t series;
+  };
+  /// Gives a new endpoint its number while there are any.
+  Number find(std::string_view endpoint) {
+    constexpr Number other{nullptr, 0};
+    if (endpoint.empty() || endpoint.size() > max_name || endpoint == other_endpoint) return other;
+    if (frozen_.load(std::memory_order_acquire)) {
+      const auto found = numbers_.find(endpoint);
+      return found == numbers_.end() ? other : Number{&found->first, found->second};
+    }
+    if (!is_utf8(endpoint)) return other;
+    const std::lock_guard lock(mutex_);
+    auto found = numbers_.find(endpoint);
+    if (found == numbers_.end()) {
+      if (numbers_.size() == max_series) return other;  // frozen while this thread waited for the lock
+      found = numbers_.emplace(endpoint, names_.size()).first;
+      names_.push_back(found->first);
+      if (numbers_.size() == max_series) frozen_.store(true, std::memory_order_release);
+    }
+    return {&found->first, found->second};
+  }
+
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Slab>> slabs_;
   std::vector<Slab*> idle_;
@@ -221,12 +238,37 @@ class Recorder::Registry {
 
 namespace {
 
-/// Trivial, so that the fast path pays no initialization guard and that it may be read while a thread ends.
+/// What the thread recorded into last. Trivial, so that the fast path pays no initialization guard and that it may be
+/// read while a thread ends.
 struct Last {
   std::uint64_t recorder;
   Slab* slab;
+  const std::string* endpoint;  ///< owned by the registry; null: none that has counters of its own
+  Cells* cells;                 ///< of that endpoint
 };
-constinit thread_local Last last{0, nullptr};
+constinit thread_local Last last{0, nullptr, nullptr, nullptr};
+
+/// memcmp without the call: names are short.
+bool same(const std::string& known, std::string_view asked) noexcept {
+  const std::size_t size = known.size();
+  if (size != asked.size()) return false;
+  const auto word = [](const char* at) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, at, sizeof bytes);
+    return bytes;
+  };
+  const char* a = known.data();
+  const char* b = asked.data();
+  if (size < sizeof(std::uint64_t)) {
+    for (std::size_t i = 0; i < size; ++i)
+      if (a[i] != b[i]) return false;
+    return true;
+  }
+  const std::size_t end = size - sizeof(std::uint64_t);
+  for (std::size_t i = 0; i < end; i += sizeof(std::uint64_t))
+    if (word(a + i) != word(b + i)) return false;
+  return word(a + end) == word(b + end);
+}
 constinit thread_local bool thread_ended = false;
 
 struct Lease {
@@ -240,7 +282,7 @@ struct Leases {
   std::vector<Lease> held;
   ~Leases() {
     thread_ended = true;
-    last = {0, nullptr};
+    last = {0, nullptr, nullptr, nullptr};
     for (const Lease& lease : held)
       if (const auto registry = lease.registry.lock()) registry->give_back(lease.slab);
   }
@@ -267,24 +309,47 @@ std::uint64_t next_id() {
 Recorder::Recorder() : id_(next_id()), registry_(std::make_shared<Registry>()) {}
 Recorder::~Recorder() = default;
 
-void Recorder::record(Duration duration, RequestOutcome outcome, std::string_view endpoint) {
-  const std::uint64_t hash = base::xxh3_64(endpoint);
-  const auto count_in = [&](Slab& slab) {
-    Cells* cells = slab.find(endpoint, hash);
-    if (cells == nullptr) cells = &registry_->meet(slab, endpoint, hash);
-    cells->add(duration, outcome);
-  };
-  if (last.recorder != id_) {
+template <class F>
+void Recorder::with_slab(F count_in) {
+  if (last.recorder != id_) [[unlikely]] {
     if (thread_ended) {  // another thread-local's destructor records: too late for a lease of one's own
       Slab* slab = registry_->lease();
       count_in(*slab);
       registry_->give_back(slab);
       return;
     }
-    last = {id_, lease_for(id_, registry_)};
+    last = {id_, lease_for(id_, registry_), nullptr, nullptr};
   }
   count_in(*last.slab);
 }
+
+void Recorder::record(Duration duration, RequestOutcome outcome, std::string_view endpoint) {
+  if (last.recorder == id_ && last.endpoint != nullptr && same(*last.endpoint, endpoint)) {
+    last.cells->add(duration, outcome);
+    return;
+  }
+  with_slab([&](Slab& slab) {
+    const std::uint64_t hash = base::xxh3_64(endpoint);
+    Slab::Found found = slab.find(endpoint, hash);
+    if (found.cells == nullptr) found = registry_->meet(slab, endpoint, hash);
+    if (last.slab == &slab) {
+      last.endpoint = found.name;
+      last.cells = found.cells;
+    }
+    found.cells->add(duration, outcome);
+  });
+}
+
+void Recorder::record(Duration duration, RequestOutcome outcome, Series series) {
+  with_slab([&](Slab& slab) { slab.cells(series.number).add(duration, outcome); });
+}
+
+void Recorder::count(RequestOutcome outcome, std::string_view endpoint) {
+  with_slab(
+      [&](Slab& slab) { bump(slab.cells(registry_->number(endpoint)).outcomes[static_cast<std::size_t>(outcome)]); });
+}
+
+Recorder::Series Recorder::series(std::string_view endpoint) { return {registry_->number(endpoint)}; }
 
 std::size_t Recorder::series_count() const { return registry_->series_count(); }
 const std::string& Recorder::name(std::size_t series) const { return registry_->name(series); }
@@ -313,8 +378,9 @@ void Recorder::read(std::size_t series, Extremes extremes, Tally& tally, Histogr
     if (const Cell max = extreme(cells.max_plus_one); max != 0) one.max = max - 1;
     tally.merge(one);
     for (Cell blocks = load(cells.blocks); blocks != 0; blocks &= blocks - 1) {
-      const auto first = static_cast<std::size_t>(std::countr_zero(blocks)) << Buckets::part_bits;
-      for (std::size_t i = first; i < first + Buckets::block_size; ++i) histogram.add_to(i, load(cells.buckets[i]));
+      const auto block = static_cast<std::size_t>(std::countr_zero(blocks));
+      const Cell* first = &cells.buckets[block << Buckets::part_bits];
+      histogram.add_block(block, [first](std::size_t i) { return load(first[i]); });
     }
   });
 }

@@ -55,6 +55,17 @@ class Recorder {
 
   void record(Duration duration, RequestOutcome outcome, std::string_view endpoint);
 
+  /// Counts one whose duration is not known.
+  void count(RequestOutcome outcome, std::string_view endpoint);
+
+  /// An endpoint's number, looked up once and used ever after.
+  struct Series {
+    std::size_t number = 0;
+  };
+  [[nodiscard]] Series series(std::string_view endpoint);
+  /// Precondition: `series` is this recorder's.
+  void record(Duration duration, RequestOutcome outcome, Series series);
+
   /// Series are numbered from 0 in order of appearance; "__other__" is series 0.
   [[nodiscard]] std::size_t series_count() const;
   [[nodiscard]] const std::string& name(std::size_t series) const;
@@ -69,6 +80,10 @@ class Recorder {
   class Registry;
 
  private:
+  /// Calls count_in(slab) with the calling thread's slab.
+  template <class F>
+  void with_slab(F count_in);
+
   const std::uint64_t id_;  ///< never used again in this process, unlike an address
   std::shared_ptr<Registry> registry_;
 };

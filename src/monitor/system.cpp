@@ -1,5 +1,6 @@
 #include "monitor/system.hpp"
 
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -123,24 +124,27 @@ std::vector<unsigned> System::allowed_processors() const {
 
 std::optional<System::Quota> System::quota() const {
   std::optional<Quota> tightest;
-  const auto consider = [&](double processors, std::optional<double> used_seconds, const fs::path& group) {
+  const auto consider = [&](double processors, std::optional<double> used_seconds, const fs::path& group,
+                            std::string_view stat) {
     if (used_seconds && processors > 0 && (!tightest || processors < tightest->processors))
-      tightest = Quota{processors, *used_seconds, group.string()};
+      tightest = Quota{processors, *used_seconds, group.string(), keyed_number(stat, "nr_periods").value_or(0),
+                       keyed_number(stat, "nr_throttled").value_or(0)};
   };
   for (const fs::path& group : v2_) {
     const std::string text = read_text(group / "cpu.max");
     const auto words = split(text, " \n");
     if (words.size() < 2 || words[0] == "max") continue;
-    const auto used = keyed_number(read_text(group / "cpu.stat"), "usage_usec");
+    const std::string stat = read_text(group / "cpu.stat");
+    const auto used = keyed_number(stat, "usage_usec");
     consider(number(words[0]).value_or(0) / number(words[1]).value_or(100'000),
-             used ? std::optional(*used / 1e6) : used, group);
+             used ? std::optional(*used / 1e6) : used, group, stat);
   }
   for (std::size_t i = 0; i < v1_cpu_.size() && !v1_cpuacct_.empty(); ++i) {
     const auto limit = read_number(v1_cpu_[i] / "cpu.cfs_quota_us");
     if (!limit || *limit <= 0) continue;
     const auto used = read_number(v1_cpuacct_[std::min(i, v1_cpuacct_.size() - 1)] / "cpuacct.usage");
     consider(*limit / read_number(v1_cpu_[i] / "cpu.cfs_period_us").value_or(100'000),
-             used ? std::optional(*used / 1e9) : used, v1_cpu_[i]);
+             used ? std::optional(*used / 1e9) : used, v1_cpu_[i], read_text(v1_cpu_[i] / "cpu.stat"));
   }
   return tightest;
 }
@@ -190,12 +194,45 @@ void System::read_memory(SystemReading& reading) const {
   if (!reading.memory && total && available) consider((*total - *available) * 1024, machine);
 }
 
+void System::read_pressure(SystemReading& reading) const {
+  // "some avg10=1.23 avg60=..."
+  const auto average = [](const std::string& text) -> std::optional<double> {
+    for (const auto line : split(text, "\n")) {
+      const auto words = split(line, " ");
+      if (words.size() > 1 && words[0] == "some" && words[1].starts_with("avg10="))
+        if (const auto percent = number(words[1].substr(6))) return std::clamp(*percent / 100, 0.0, 1.0);
+    }
+    return std::nullopt;
+  };
+  const auto read = [&](const char* what) {
+    if (!v2_.empty())
+      if (const auto own = average(read_text(v2_.front() / fmt::format("{}.pressure", what)))) return *own;
+    return average(read_text(root_ / "proc/pressure" / what)).value_or(0);
+  };
+  reading.pressure_cpu = read("cpu");
+  reading.pressure_memory = read("memory");
+  reading.pressure_io = read("io");
+}
+
+DiskReading read_disk(const std::filesystem::path& directory) {
+  struct statvfs found{};
+  if (directory.empty() || ::statvfs(directory.c_str(), &found) != 0) return {};
+  // What is reserved for root counts as used, and as not there: an unprivileged writer meets the end before it.
+  const std::uint64_t reserved = found.f_bfree - found.f_bavail;
+  return {(found.f_blocks - reserved) * found.f_frsize, found.f_bavail * found.f_frsize};
+}
+
 SystemReading System::sample(host::MonoTime now) {
   SystemReading reading;
   const auto processors = allowed_processors();
   reading.processors = processors.empty() ? 1 : static_cast<double>(processors.size());
   Used used = machine_use(processors);
-  if (const auto limited = quota(); limited && limited->processors < reading.processors) {
+  const auto limited = quota();
+  if (limited && quota_before_ && limited->group == quota_before_->group && limited->periods > quota_before_->periods)
+    reading.throttled = std::clamp(
+        (limited->throttled - quota_before_->throttled) / (limited->periods - quota_before_->periods), 0.0, 1.0);
+  quota_before_ = limited;
+  if (limited && limited->processors < reading.processors) {
     reading.processors = limited->processors;
     const double clock = std::chrono::duration<double>(now.time_since_epoch()).count();
     // A changed quota begins anew, as another group does.
@@ -210,6 +247,7 @@ SystemReading System::sample(host::MonoTime now) {
   reading.cpu = cpu_;
   before_ = std::move(used);
   read_memory(reading);
+  read_pressure(reading);
   return reading;
 }
 

@@ -26,6 +26,10 @@ struct SystemReading {
   std::uint64_t memory_limit = 0;  ///< bytes; 0 where nothing can be read
   double processors = 1;           ///< that may be used at once: the quota, else the affinity's size
   unsigned cpu_count = 1;          ///< `processors` rounded up
+  double throttled = 0;            ///< 0..1: of the quota's periods since the sample before, those that ran out
+  /// 0..1: of the last ten seconds, when something of the group (else of the machine) waited. Source: kernel
+  /// documentation, accounting/psi.rst, "some avg10".
+  double pressure_cpu = 0, pressure_memory = 0, pressure_io = 0;
 };
 
 /// Threads: one at a time.
@@ -53,16 +57,27 @@ class System {
     double processors;
     double used_seconds;
     std::string group;
+    double periods = 0;
+    double throttled = 0;
   };
   [[nodiscard]] std::optional<Quota> quota() const;
   [[nodiscard]] Used machine_use(const std::vector<unsigned>& processors) const;
   void read_memory(SystemReading& reading) const;
+  void read_pressure(SystemReading& reading) const;
 
   std::filesystem::path root_;
   Levels v2_, v1_cpu_, v1_cpuacct_, v1_memory_;
   std::optional<Used> before_;
+  std::optional<Quota> quota_before_;
   std::optional<double> cpu_;
 };
+
+/// The file system that holds a directory; nothing where it cannot be asked.
+struct DiskReading {
+  std::uint64_t size = 0;  ///< bytes
+  std::uint64_t free = 0;  ///< that an unprivileged process may still write
+};
+[[nodiscard]] DiskReading read_disk(const std::filesystem::path& directory);
 
 /// What this process itself uses. Zeros where it cannot be read.
 struct ProcessReading {

@@ -7,13 +7,12 @@
 
 namespace hotwell::monitor {
 
+// Of those that have a duration: a job that failed is counted without one.
 Duration Reading::average() const {
-  const std::uint64_t total = tally.total();
-  return Duration{total == 0 ? 0 : static_cast<Duration::rep>(tally.sum / total)};
+  const std::uint64_t timed = histogram.total();
+  return Duration{timed == 0 ? 0 : static_cast<Duration::rep>(tally.sum / timed)};
 }
-Duration Reading::quantile(double q) const {
-  if (histogram.total() == 0) return {};
-  const auto value = Duration{static_cast<Duration::rep>(histogram.quantile(q))};
+Duration Reading::within(Duration value) const {
   // A request that was being recorded while a second ended may have left its extreme in the second before.
   return min() <= max() ? std::clamp(value, min(), max()) : value;
 }
@@ -39,7 +38,25 @@ Trend trend(const Tally& older, const Tally& newer) {
   return p2 > p1 ? Trend::rising : Trend::falling;
 }
 
-Window::Window(const Recorder& recorder, host::MonoTime start) : recorder_(recorder), start_(start), rolled_(start) {}
+namespace {
+
+/// Whether requests became slower or faster by a quarter and more: below that it is noise to a person too.
+Trend latency_trend(const Tally& older, const Tally& newer) {
+  constexpr std::uint64_t fewest = 20;
+  constexpr double beyond = 1.25;
+  if (older.total() < fewest || newer.total() < fewest) return Trend::steady;
+  const double before = static_cast<double>(older.sum) / static_cast<double>(older.total());
+  const double after = static_cast<double>(newer.sum) / static_cast<double>(newer.total());
+  if (after > before * beyond) return Trend::rising;
+  return after * beyond < before ? Trend::falling : Trend::steady;
+}
+
+}  // namespace
+
+Window::Window(const Recorder& recorder, host::MonoTime start, Duration length)
+    : recorder_(recorder), start_(start), rolled_(start), length_(length), summed_(start) {
+  HOTWELL_ASSERT(length >= shortest && length <= longest);
+}
 
 const Reading& Window::last(std::size_t series) const {
   static const Reading nothing;
@@ -48,16 +65,41 @@ const Reading& Window::last(std::size_t series) const {
 
 Reading Window::running(std::size_t series, Recorder::Extremes extremes, Reading& now) const {
   recorder_.read(series, extremes, now.tally, now.histogram);
-  Reading change;
-  change.merge(now);
+  Reading change = now;
   change.tally.subtract(last(series).tally);
   change.histogram.subtract(last(series).histogram);
   return change;
 }
 
-void Window::roll(host::MonoTime now) {
+Window::Slots::const_iterator Window::first_after(host::MonoTime time) const {
+  return std::partition_point(slots_.begin(), slots_.end(), [&](const Slot& slot) { return slot.end <= time; });
+}
+
+void Window::add_to_sums(const Slot& slot) {
+  for (const Change& change : slot.changes) {
+    if (change.series >= sums_.size()) sums_.resize(change.series + 1);
+    change.histogram.merge_into(sums_[change.series]);
+  }
+}
+
+void Window::slide(host::MonoTime now) {
+  for (auto slot = first_after(summed_); slot != slots_.end() && slot->end <= now - length_; ++slot) {
+    for (const Change& change : slot->changes) change.histogram.take_from(sums_[change.series]);
+    summed_ = slot->end;
+  }
+}
+
+void Window::set_length(Duration length, host::MonoTime now) {
+  HOTWELL_ASSERT(length >= shortest && length <= longest);
+  length_ = length;
+  sums_.clear();
+  summed_ = now - length;
+  for (auto slot = first_after(summed_); slot != slots_.end(); ++slot) add_to_sums(*slot);
+}
+
+bool Window::roll(host::MonoTime now) {
   const auto second = [this](host::MonoTime time) { return std::chrono::floor<std::chrono::seconds>(time - start_); };
-  if (second(now) <= second(rolled_)) return;
+  if (second(now) <= second(rolled_)) return false;
   Slot slot{rolled_, now, {}};
   last_.resize(std::max(last_.size(), recorder_.series_count()));
   for (std::size_t series = 0; series < last_.size(); ++series) {
@@ -67,9 +109,13 @@ void Window::roll(host::MonoTime now) {
     slot.changes.push_back({series, change.tally, PackedHistogram(change.histogram)});
     last_[series] = std::move(reading);
   }
+  slot.changes.shrink_to_fit();
   rolled_ = now;
   slots_.push_back(std::move(slot));
+  add_to_sums(slots_.back());
+  slide(now);
   while (slots_.front().end <= now - longest) slots_.pop_front();
+  return true;
 }
 
 double Window::Summary::rate(std::uint64_t count) const {
@@ -77,39 +123,52 @@ double Window::Summary::rate(std::uint64_t count) const {
   return static_cast<double>(count) / seconds.count();
 }
 
-Window::Summary Window::over(Duration length, host::MonoTime now) const {
+Window::Summary Window::over(Duration length, host::MonoTime now) {
   HOTWELL_ASSERT(length >= shortest && length <= longest);
   Summary summary;
   const std::size_t count = recorder_.series_count();
+  struct Halves {
+    Tally older, newer;
+  };
   std::vector<Reading> by_series(count);
+  std::vector<Halves> halves(count);
 
-  auto first = std::find_if(slots_.begin(), slots_.end(), [&](const Slot& slot) { return slot.end > now - length; });
+  slide(now);
+  const bool summed = length == length_;
+  auto first = first_after(now - length);
   const host::MonoTime begin = first == slots_.end() ? rolled_ : first->begin;
   summary.covered = now - begin;
   const host::MonoTime half = begin + summary.covered / 2;
-  Tally older;
-  Tally newer;
   for (; first != slots_.end(); ++first) {
+    const bool older = first->begin + (first->end - first->begin) / 2 < half;
     for (const Change& change : first->changes) {
-      by_series[change.series].tally.merge(change.tally);
-      change.histogram.merge_into(by_series[change.series].histogram);
-      (first->begin + (first->end - first->begin) / 2 < half ? older : newer).merge(change.tally);
+      (older ? halves[change.series].older : halves[change.series].newer).merge(change.tally);
+      if (!summed) change.histogram.merge_into(by_series[change.series].histogram);
     }
   }
+  if (summed)
+    for (std::size_t series = 0; series < sums_.size(); ++series)
+      if (sums_[series].total() != 0) by_series[series].histogram = sums_[series];
+  Halves all;
   for (std::size_t series = 0; series < count; ++series) {
-    if (recorder_.count(series) == last(series).tally.total()) continue;
-    Reading reading;
-    const Reading change = running(series, Recorder::Extremes::peek, reading);
-    by_series[series].merge(change);
-    newer.merge(change.tally);
+    auto& [older, newer] = halves[series];
+    Reading& reading = by_series[series];
+    if (recorder_.count(series) != last(series).tally.total()) {
+      Reading since_start;
+      const Reading change = running(series, Recorder::Extremes::peek, since_start);
+      newer.merge(change.tally);
+      reading.histogram.merge(change.histogram);
+    }
+    reading.tally.merge(older);
+    reading.tally.merge(newer);
+    if (reading.tally.total() == 0) continue;
+    all.older.merge(older);
+    all.newer.merge(newer);
+    summary.all.merge(reading);
+    summary.series.push_back(
+        {recorder_.name(series), std::move(reading), trend(older, newer), latency_trend(older, newer)});
   }
-  summary.trend = trend(older, newer);
-
-  for (std::size_t series = 0; series < count; ++series) {
-    if (by_series[series].tally.total() == 0) continue;
-    summary.all.merge(by_series[series]);
-    summary.series.push_back({recorder_.name(series), std::move(by_series[series])});
-  }
+  summary.trend = trend(all.older, all.newer);
   std::stable_sort(summary.series.begin(), summary.series.end(),
                    [](const auto& a, const auto& b) { return a.reading.tally.total() > b.reading.tally.total(); });
   return summary;
@@ -123,6 +182,34 @@ std::vector<Window::Summary::Series> Window::since_start() const {
     recorder_.read(series, Recorder::Extremes::peek, all.back().reading.tally, all.back().reading.histogram);
   }
   return all;
+}
+
+std::vector<Window::Second> Window::seconds(std::size_t series, host::MonoTime since) const {
+  std::vector<Second> found;
+  for (auto slot = first_after(since); slot != slots_.end(); ++slot) {
+    const auto change = std::ranges::lower_bound(slot->changes, series, {}, &Change::series);
+    if (change == slot->changes.end() || change->series != series) continue;
+    found.push_back({slot->end, change->tally, {}});
+    change->histogram.merge_into(found.back().histogram);
+  }
+  return found;
+}
+
+std::vector<Reading> Window::closed(host::MonoTime since) const {
+  std::vector<Reading> by_series(last_.size());
+  for (auto slot = first_after(since); slot != slots_.end(); ++slot)
+    for (const Change& change : slot->changes) {
+      by_series[change.series].tally.merge(change.tally);
+      change.histogram.merge_into(by_series[change.series].histogram);
+    }
+  return by_series;
+}
+
+std::size_t Window::size_bytes() const {
+  std::size_t bytes = 0;
+  for (const Slot& slot : slots_)
+    for (const Change& change : slot.changes) bytes += sizeof change + change.histogram.size_bytes();
+  return bytes;
 }
 
 }  // namespace hotwell::monitor

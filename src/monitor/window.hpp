@@ -8,6 +8,7 @@
 /// Threads: one at a time (the owner locks). Time is handed in and must not fall.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -30,10 +31,21 @@ struct Reading {
 
   [[nodiscard]] Duration average() const;
   /// Kept within minimum and maximum, which are exact.
-  [[nodiscard]] Duration quantile(double q) const;
+  [[nodiscard]] Duration quantile(double q) const { return quantiles<1>({q}).front(); }
+  template <std::size_t N>
+  [[nodiscard]] std::array<Duration, N> quantiles(const std::array<double, N>& asked) const {
+    std::array<Duration, N> answers{};
+    if (histogram.total() == 0) return answers;
+    const auto found = histogram.quantiles(asked);
+    for (std::size_t i = 0; i < N; ++i) answers[i] = within(Duration{static_cast<Duration::rep>(found[i])});
+    return answers;
+  }
   [[nodiscard]] Duration min() const;
   [[nodiscard]] Duration max() const;
   void merge(const Reading& other);
+
+ private:
+  [[nodiscard]] Duration within(Duration value) const;
 };
 
 /// Whether the newer failures are more or fewer than chance explains: a two-proportion z-test with Yates' correction
@@ -45,12 +57,13 @@ class Window {
   static constexpr Duration shortest = std::chrono::seconds{1};
   static constexpr Duration longest = std::chrono::seconds{300};
 
-  /// Ownership: borrows the recorder.
-  Window(const Recorder& recorder, host::MonoTime start);
+  /// Ownership: borrows the recorder. `length` is the one that is asked for most: its sums are kept up to date, so that
+  /// a question costs nothing by the second. Precondition: shortest <= length <= longest.
+  Window(const Recorder& recorder, host::MonoTime start, Duration length = std::chrono::seconds{60});
 
-  /// Ends the running second, if one ended since the last roll. Call it at least once a second: a slot that covers
-  /// more can only be counted whole.
-  void roll(host::MonoTime now);
+  /// Ends the running second, if one ended since the last roll, and says whether. Call it at least once a second: a
+  /// slot that covers more can only be counted whole.
+  bool roll(host::MonoTime now);
 
   struct Summary {
     /// From the oldest request that counts until now. Shorter than the window only right after the start; rates
@@ -60,6 +73,8 @@ class Window {
     struct Series {
       std::string name;
       Reading reading;
+      Trend errors = Trend::steady;
+      Trend latency = Trend::steady;
     };
     std::vector<Series> series;  ///< those with requests, busiest first
     Trend trend = Trend::steady;
@@ -67,10 +82,29 @@ class Window {
     [[nodiscard]] double rate(std::uint64_t count) const;
   };
   /// Precondition: shortest <= length <= longest.
-  [[nodiscard]] Summary over(Duration length, host::MonoTime now) const;
+  [[nodiscard]] Summary over(Duration length, host::MonoTime now);
+
+  [[nodiscard]] Duration length() const { return length_; }
+  /// Precondition: shortest <= length <= longest.
+  void set_length(Duration length, host::MonoTime now);
 
   /// Everything since the start, by series in order of appearance; those that never counted are left out.
   [[nodiscard]] std::vector<Summary::Series> since_start() const;
+
+  /// Calls visit(end, seconds, tally, histogram) for the kept seconds that ended after `since`, oldest first, of one
+  /// series; seconds without a request are left out.
+  struct Second {
+    host::MonoTime end;
+    Tally tally;
+    Histogram histogram;
+  };
+  [[nodiscard]] std::vector<Second> seconds(std::size_t series, host::MonoTime since) const;
+  /// What the kept seconds that ended after `since` hold, by series; the running one not.
+  [[nodiscard]] std::vector<Reading> closed(host::MonoTime since) const;
+
+  [[nodiscard]] std::size_t series_count() const { return last_.size(); }  ///< as of the last roll
+  [[nodiscard]] const std::string& name(std::size_t series) const { return recorder_.name(series); }
+  [[nodiscard]] std::size_t size_bytes() const;  ///< of the kept seconds
 
  private:
   struct Change {
@@ -83,15 +117,23 @@ class Window {
     host::MonoTime end;
     std::vector<Change> changes;
   };
+  using Slots = std::deque<Slot>;
   /// What a series counted since the last roll.
   [[nodiscard]] Reading running(std::size_t series, Recorder::Extremes extremes, Reading& now) const;
   [[nodiscard]] const Reading& last(std::size_t series) const;
+  [[nodiscard]] Slots::const_iterator first_after(host::MonoTime time) const;
+  void add_to_sums(const Slot& slot);
+  /// Takes off the sums what the window has left behind.
+  void slide(host::MonoTime now);
 
   const Recorder& recorder_;
   host::MonoTime start_;
   host::MonoTime rolled_;
-  std::vector<Reading> last_;  ///< by series: since the start, as of the last roll
-  std::deque<Slot> slots_;     ///< oldest first
+  Duration length_;
+  std::vector<Reading> last_;    ///< by series: since the start, as of the last roll
+  Slots slots_;                  ///< oldest first
+  std::vector<Histogram> sums_;  ///< by series: of the slots that ended after `summed_`
+  host::MonoTime summed_;
 };
 
 }  // namespace hotwell::monitor

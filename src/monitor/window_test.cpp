@@ -30,8 +30,8 @@ struct Timeline {
       window.roll(now);
     }
   }
-  [[nodiscard]] Window::Summary over(Duration length) const { return window.over(length, now); }
-  [[nodiscard]] std::uint64_t total(Duration length) const { return over(length).all.tally.total(); }
+  [[nodiscard]] Window::Summary over(Duration length) { return window.over(length, now); }
+  [[nodiscard]] std::uint64_t total(Duration length) { return over(length).all.tally.total(); }
 };
 
 TEST(Window, CountsTheRunningSecond) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <iterator>
 
 #include <fmt/format.h>
 
@@ -28,10 +29,14 @@ void append_escaped(std::string& to, std::string_view text, Quotes quotes) {
   }
 }
 
-std::string print(double value) {
-  if (std::isnan(value)) return "NaN";
-  if (std::isinf(value)) return value > 0 ? "+Inf" : "-Inf";
-  return fmt::format("{}", value);
+void append_number(std::string& to, double value) {
+  if (std::isnan(value)) {
+    to += "NaN";
+  } else if (std::isinf(value)) {
+    to += value > 0 ? "+Inf" : "-Inf";
+  } else {
+    fmt::format_to(std::back_inserter(to), "{}", value);
+  }
 }
 
 std::string_view type_name(Exposition::Type type) {
@@ -63,9 +68,12 @@ void Exposition::family(std::string_view name, Type type, std::string_view help)
   text_ += '\n';
 }
 
-void Exposition::line(std::string_view suffix, const Labels& labels, std::string_view value) {
+void Exposition::begin_line(std::string_view suffix) {
   text_ += name_;
   text_ += suffix;
+}
+
+void Exposition::append(Labels labels) {
   char before = '{';
   for (const Label& label : labels) {
     HOTWELL_ASSERT(legal_name(label.name));
@@ -76,35 +84,71 @@ void Exposition::line(std::string_view suffix, const Labels& labels, std::string
     text_ += '"';
     before = ',';
   }
-  if (!labels.empty()) text_ += '}';
+  if (labels.size() != 0) text_ += '}';
   text_ += ' ';
-  text_ += value;
+}
+
+void Exposition::append(double value) {
+  append_number(text_, value);
   text_ += '\n';
 }
 
-void Exposition::sample(double value, const Labels& labels) {
-  HOTWELL_ASSERT(type_ != Type::histogram);
-  line("", labels, print(value));
+void Exposition::append(std::uint64_t value) {
+  const fmt::format_int digits(value);
+  text_.append(digits.data(), digits.size());
+  text_ += '\n';
 }
 
-void Exposition::sample(std::uint64_t value, const Labels& labels) {
+void Exposition::sample(double value, Labels labels) {
   HOTWELL_ASSERT(type_ != Type::histogram);
-  line("", labels, fmt::format_int(value).c_str());
+  begin_line("");
+  append(labels);
+  append(value);
 }
 
-void Exposition::histogram(std::span<const Bucket> buckets, double sum, std::uint64_t count, const Labels& labels) {
+void Exposition::sample(std::uint64_t value, Labels labels) {
+  HOTWELL_ASSERT(type_ != Type::histogram);
+  begin_line("");
+  append(labels);
+  append(value);
+}
+
+void Exposition::histogram(std::span<const Bucket> buckets, double sum, std::uint64_t count, Labels labels) {
   HOTWELL_ASSERT(type_ == Type::histogram);
-  Labels with_edge = labels;
-  with_edge.push_back({"le", ""});
-  for (const Bucket& bucket : buckets) {
-    const std::string edge = print(bucket.up_to);
-    with_edge.back().value = edge;
-    line("_bucket", with_edge, fmt::format_int(bucket.count).c_str());
+  if (!std::ranges::equal(edges_, buckets, {}, {}, &Bucket::up_to)) {
+    edges_.clear();
+    edge_texts_.clear();
+    for (const Bucket& bucket : buckets) {
+      edges_.push_back(bucket.up_to);
+      append_number(edge_texts_.emplace_back(), bucket.up_to);
+      edge_texts_.back() += "\"} ";
+    }
   }
-  with_edge.back().value = "+Inf";
-  line("_bucket", with_edge, fmt::format_int(count).c_str());
-  line("_sum", labels, print(sum));
-  line("_count", labels, fmt::format_int(count).c_str());
+  // The first line's beginning serves all of them.
+  const std::size_t begin = text_.size();
+  begin_line("_bucket");
+  append(labels);
+  text_.pop_back();
+  if (labels.size() != 0)
+    text_.back() = ',';
+  else
+    text_ += '{';
+  text_ += "le=\"";
+  const std::string beginning = text_.substr(begin);
+  for (std::size_t i = 0; i < buckets.size(); ++i) {
+    if (i != 0) text_ += beginning;
+    text_ += edge_texts_[i];
+    append(buckets[i].count);
+  }
+  if (!buckets.empty()) text_ += beginning;
+  text_ += "+Inf\"} ";
+  append(count);
+  begin_line("_sum");
+  append(labels);
+  append(sum);
+  begin_line("_count");
+  append(labels);
+  append(count);
 }
 
 }  // namespace hotwell::wire

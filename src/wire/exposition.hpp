@@ -25,15 +25,15 @@ class Exposition {
     std::string_view name;
     std::string_view value;  ///< UTF-8
   };
-  using Labels = std::vector<Label>;
+  using Labels = std::initializer_list<Label>;
 
   /// Begins a family. Precondition: the name is legal, new, and fits its type.
   void family(std::string_view name, Type type, std::string_view help);
   /// One sample of the family that was begun last, a counter or a gauge.
-  void sample(double value, const Labels& labels = {});
-  void sample(std::uint64_t value, const Labels& labels = {});
+  void sample(double value, Labels labels = {});
+  void sample(std::uint64_t value, Labels labels = {});
   template <std::integral N>
-  void sample(N value, const Labels& labels = {}) {
+  void sample(N value, Labels labels = {}) {
     sample(static_cast<std::uint64_t>(value), labels);
   }
   /// A family of one sample.
@@ -48,17 +48,22 @@ class Exposition {
     std::uint64_t count;  ///< of all values up to it, smaller ones too
   };
   /// One sample of a histogram family; the bucket of all is added. Precondition: `buckets` ascend in both.
-  void histogram(std::span<const Bucket> buckets, double sum, std::uint64_t count, const Labels& labels = {});
+  void histogram(std::span<const Bucket> buckets, double sum, std::uint64_t count, Labels labels = {});
 
   [[nodiscard]] std::string take() && { return std::move(text_); }
 
  private:
-  void line(std::string_view suffix, const Labels& labels, std::string_view value);
+  void begin_line(std::string_view suffix);
+  void append(Labels labels);
+  void append(double value);
+  void append(std::uint64_t value);
 
   std::string text_;
   std::string name_;
   Type type_ = Type::gauge;
   std::set<std::string, std::less<>> names_;
+  std::vector<double> edges_;            ///< of the histogram that was written last
+  std::vector<std::string> edge_texts_;  ///< "0.5\"} ": the same ones serve a whole family
 };
 
 }  // namespace hotwell::wire
