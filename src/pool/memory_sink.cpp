@@ -12,7 +12,7 @@
 namespace hotwell::pool {
 namespace {
 
-std::unexpected<Error> over(Bytes limit) {
+std::unexpected<Error> too_long_for(Bytes limit) {
   return fail(Code::too_large, fmt::format("the result is longer than the {} that are kept in memory for a job without "
                                            "a sink",
                                            to_string(limit)));
@@ -21,7 +21,7 @@ std::unexpected<Error> over(Bytes limit) {
 }  // namespace
 
 Result<Buffer> map_result(const FileHandle& file, std::uint64_t size, Bytes limit) {
-  if (size > limit.count) return over(limit);
+  if (size > limit.count) return too_long_for(limit);
   if (size == 0) return Buffer{};
   // The worker may still hold the file: a read beyond its end would be the end of this process, and what is handed over
   // is immutable. Mappings that the worker made earlier stay writable, which harms nobody but its own result.
@@ -47,7 +47,7 @@ Result<std::unique_ptr<MemorySink>> MemorySink::make(Bytes limit) {
 }
 
 Result<void> MemorySink::write(ByteView bytes) {
-  if (bytes.size() > limit_.count - written_) return over(limit_);
+  if (bytes.size() > limit_.count - written_) return too_long_for(limit_);
   std::size_t done = 0;
   while (done < bytes.size()) {
     const ssize_t n = ::pwrite(file_.get(), bytes.data() + done, bytes.size() - done, static_cast<off_t>(written_));
@@ -60,7 +60,7 @@ Result<void> MemorySink::write(ByteView bytes) {
 }
 
 Result<void> MemorySink::advance(std::uint64_t size) {
-  if (size > limit_.count) return over(limit_);
+  if (size > limit_.count) return too_long_for(limit_);
   return {};
 }
 
