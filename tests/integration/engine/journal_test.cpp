@@ -76,7 +76,7 @@ class JournaledEngineTest : public ::testing::Test {
     return *(*upload)->finish("notes.txt");
   }
   void until_running(const std::string& id) {
-    while (engine_->job(id)->state != JobState::running) std::this_thread::yield();
+    while (engine_->job(id)->state != JobState::running || runs() == 0) std::this_thread::yield();
   }
   std::string text_of(const std::string& id) {
     const auto object = engine_->result(id);

@@ -52,8 +52,8 @@ class Replay {
   explicit Replay(std::vector<Recorded> jobs) {
     std::ranges::sort(jobs, {}, &Recorded::created);
     for (auto& job : jobs) {
-      step(pool::Submit{{.number = job.number, .operation = "op", .retries = job.retries}});
       outcomes_[job.number] = std::move(job.outcomes);
+      step(pool::Submit{{.number = job.number, .operation = "op", .retries = job.retries}});
     }
     while (ends.size() < jobs.size()) {
       if (!events_.empty()) {
