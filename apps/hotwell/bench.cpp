@@ -171,45 +171,41 @@ Outcome<void> run_load(const BenchArguments& arguments, bool own_rate) {
 
 void add_bench(CLI::App& root, Commands& commands) {
   auto arguments = std::make_shared<BenchArguments>();
-  CLI::App* command = root.add_subcommand(
-      "bench", "Load a server and report latencies, counted from when each call was meant to be sent.");
+  CLI::App* command =
+      root.add_subcommand("bench", "Load a server and report latencies, from when each call was meant to be sent.");
   auto& a = *arguments;
-  CLI::Option* rate = command->add_option("--rate", a.rate, "calls a second, whether they are answered or not")
-                          ->check(CLI::Range(0.01, 1e6))
-                          ->capture_default_str();
-  CLI::Option* duration = command->add_option("--duration", a.duration, "how long")->capture_default_str();
-  CLI::Option* mix = command->add_option("--mix", a.mix, "parts of get, put, media and job")->capture_default_str();
-  CLI::Option* keys = command->add_option("--keys", a.keys, "how many keys there are")
-                          ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}))
-                          ->capture_default_str();
-  CLI::Option* zipf = command->add_option("--zipf", a.zipf, "how uneven they are asked for: 0 is evenly")
-                          ->check(CLI::Range(0.0, 5.0))
-                          ->capture_default_str();
-  CLI::Option* size = command->add_option("--size", a.size, "of objects: one, or a range")->capture_default_str();
-  command->add_option("--arrivals", a.arrivals, "poisson or steady")
-      ->check(CLI::IsMember({"poisson", "steady"}))
-      ->capture_default_str();
-  command->add_option("--seed", a.seed, "the same seed makes the same calls")->capture_default_str();
-  command->add_option("--connections", a.connections, "open at most")
-      ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}))
-      ->capture_default_str();
-  command->add_option("--media", a.media, "OPERATION/INPUT?PARAMS of media calls; {n} becomes the key's number");
-  command->add_option("--job", a.job, "JSON of a job; {n} becomes the key's number");
+  const auto add = [command](const char* name, auto& to, const char* type, const char* description) {
+    return command->add_option(name, to, description)->type_name(type);
+  };
+  CLI::Option* rate = add("--rate", a.rate, "N", "calls a second, whether they are answered or not (1000)")
+                          ->check(CLI::Range(0.01, 1e6).description(""));
+  CLI::Option* duration = add("--duration", a.duration, "TIME", "how long (10s)");
+  CLI::Option* mix = add("--mix", a.mix, "PARTS", "parts of get, put, media and job (get=90,put=10)");
+  CLI::Option* keys = add("--keys", a.keys, "N", "how many keys there are (10000)")
+                          ->check(CLI::Range(std::size_t{1}, std::size_t{10'000'000}).description(""));
+  CLI::Option* zipf = add("--zipf", a.zipf, "S", "how unevenly they are asked for; 0 is evenly (0.99)")
+                          ->check(CLI::Range(0.0, 5.0).description(""));
+  CLI::Option* size = add("--size", a.size, "SIZE", "of objects, or a range (1KiB-64KiB)");
+  add("--arrivals", a.arrivals, "KIND", "poisson or steady (poisson)")
+      ->check(CLI::IsMember({"poisson", "steady"}).description(""));
+  add("--seed", a.seed, "N", "the same seed makes the same calls (1)");
+  add("--connections", a.connections, "N", "open at most (64)")
+      ->check(CLI::Range(std::size_t{1}, std::size_t{10'000}).description(""));
+  add("--media", a.media, "TARGET", "OPERATION/INPUT?PARAMS of media calls; {n} becomes the key's number");
+  add("--job", a.job, "JSON", "the job of job calls; {n} becomes the key's number");
   CLI::Option* preload = command->add_flag("--preload", a.preload, "store every key before the clock runs");
   command->add_flag("--no-fill", a.no_fill, "do not store what a get missed");
-  CLI::Option* log = command
-                         ->add_option("--access-log", a.access_log,
-                                      "replay the GETs of a log in the common or combined format instead")
-                         ->check(CLI::ExistingFile);
-  command->add_option("--speed", a.speed, "of the log: 60 replays an hour in a minute")
-      ->check(CLI::Range(1e-3, 1e6))
+  CLI::Option* log =
+      add("--access-log", a.access_log, "FILE", "replay the GETs of a log in the common or combined format instead")
+          ->check(CLI::ExistingFile.description(""));
+  add("--speed", a.speed, "X", "of the log: 60 replays an hour in a minute (1)")
+      ->check(CLI::Range(1e-3, 1e6).description(""))
       ->needs(log)
-      ->excludes(rate)
-      ->capture_default_str();
-  command->add_option("--limit", a.limit, "calls of the log at most")->needs(log);
+      ->excludes(rate);
+  add("--limit", a.limit, "N", "calls of the log at most (all)")->needs(log);
   for (CLI::Option* other : {duration, mix, keys, zipf, size, preload}) log->excludes(other);
   command->add_flag("--json", a.json, "plain numbers in base units, as JSON");
-  command->add_option("--plot", a.plot, "write latency by percentile to this SVG file");
+  add("--plot", a.plot, "FILE", "write latency by percentile to this SVG file");
   add_daemon_options(*command, a.daemon);
   commands.on(command, [arguments, rate] { return run_load(*arguments, rate->count() > 0); });
 }

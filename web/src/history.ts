@@ -21,26 +21,36 @@ export class History {
   private range: Range | null = null;
   private due = 0;  ///< epoch seconds: a step is over
   private asking = false;
+  private newest = 0;   ///< the server's time of the last reading
+  private heardAt = 0;  ///< this browser's time of it
 
-  frame(range: Range, now: number): Frame {
+  /** The server's time: its clock and the browser's need not agree. */
+  private now(): number {
+    const local = Date.now() / 1000;
+    return this.newest > 0 ? this.newest + Math.max(0, local - this.heardAt) : local;
+  }
+
+  frame(range: Range): Frame {
     const { seconds, step } = ranges[range];
+    const now = this.now();
     return { from: now - seconds, to: now, step };
   }
 
   /** Fetches what is not here yet. A server whose monitor is off has no past: the charts stay empty. */
-  async refresh(range: Range, now: number): Promise<void> {
+  async refresh(range: Range): Promise<void> {
     const { seconds, step } = ranges[range];
     const anew = range !== this.range;
+    const now = this.now();
     if (this.asking || (!anew && now < this.due)) return;
     this.asking = true;
     try {
       // A page that slept asks for all that it missed.
-      const behind = now - Math.max(0, ...this.readings.keys());
+      const behind = now - this.newest;
       const answer = await get<Answer>(`/v1/series?name=${query}&window=${anew ? seconds : Math.min(seconds, Math.ceil(behind) + 3 * step)}`);
       if (anew || answer.step !== step) this.readings.clear();
       this.range = answer.step === step ? range : null;
       this.take(answer);
-      this.due = now + step;
+      this.due = this.now() + step;
       for (const when of this.readings.keys()) if (when < now - seconds - step) this.readings.delete(when);
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
@@ -60,6 +70,10 @@ export class History {
       reading["failing"] = rate == null ? null : rate * (failed ?? 0);
       this.readings.set(answer.from + (i + 1) * answer.step, reading);
     }
+    const end = answer.from + answer.count * answer.step;
+    if (end === this.newest) return;
+    this.newest = end;
+    this.heardAt = Date.now() / 1000;
   }
 
   points(frame: Frame): Points {

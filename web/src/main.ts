@@ -48,7 +48,7 @@ function navigate(): void {
 
 function refreshView(): void {
   if (!state || !current) return;
-  state.frame = history.frame(range, Date.now() / second);
+  state.frame = history.frame(range);
   state.points = history.points(state.frame);
   views[current]!.update(state);
 }
@@ -75,9 +75,8 @@ function thresholdsOf(alerts: AlertsAnswer): State["thresholds"] {
 }
 
 function accept(metrics: Metrics, workers: Worker[], alerts: AlertsAnswer, recommendations: Recommendation[]): void {
-  const now = Date.now() / second;
-  lastAnswer = now;
-  const frame = history.frame(range, now);
+  lastAnswer = Date.now() / second;
+  const frame = history.frame(range);
   state = { metrics, workers, alerts, recommendations, frame, points: history.points(frame), moves, thresholds: thresholdsOf(alerts) };
   const verdict = judge(metrics, alerts.alerts, recommendations);
   document.body.classList.remove("stale");
@@ -108,7 +107,7 @@ async function refresh(): Promise<void> {
     const overview = current === "overview";
     const [metrics, workers, alerts, recommendations] = await Promise.all([
       api.metrics(), overview || !state ? api.workers() : state.workers, api.alerts(), api.recommendations(),
-      overview ? history.refresh(range, Date.now() / second) : undefined,
+      overview ? history.refresh(range) : undefined,
     ]);
     accept(metrics, workers, alerts, recommendations);
     if (!stream) listen(withCache);
@@ -212,7 +211,7 @@ keyed(byId("ranges"), Object.keys(ranges) as Range[], (name) => name, (name) =>
   h("button", { type: "button", "aria-pressed": String(name === range), onclick: () => {
     range = name;
     for (const button of Array.from(byId("ranges").children) as HTMLElement[]) setAttribute(button, "aria-pressed", String(button.dataset["key"] === name));
-    void history.refresh(range, Date.now() / second).then(refreshView, () => undefined);
+    void history.refresh(range).then(refreshView, () => undefined);
   } }, name), () => undefined);
 
 addEventListener("hashchange", navigate);
