@@ -30,6 +30,7 @@ std::vector<AlertRule> rules() {
   rule.clear = 72;
   rule.says = "CPU is at";
   rule.unit = "%";
+  rule.grave = 85;
   return {rule};
 }
 

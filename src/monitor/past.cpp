@@ -73,7 +73,8 @@ void Past::second(const Metrics& metrics, host::MonoTime now, WallTime wall) {
   while (ended_.size() > size_of(Grain::second).length) ended_.pop_front();
   for (Coarse& coarse : coarse_) {
     const std::uint32_t in = slot / size_of(coarse.grain).step;
-    if (coarse.slot != 0 && coarse.slot != in) finish(coarse, before_at_);  // its last second was left out
+    if (coarse.slot != 0 && coarse.slot != in)
+      finish(coarse, now);  // its last second was left out: this one stands for it
     coarse.slot = in;
   }
 
@@ -247,6 +248,7 @@ std::optional<Past::Value> Past::value(std::string_view name, Duration over) con
   bool any = false;
   for (const Point& point : found) {
     if (point.slot == 0) continue;
+    all.covered += 1.0 / static_cast<double>(count);
     if (request == nullptr) {
       weight += static_cast<double>(point.count);
       sum += static_cast<double>(point.sum);

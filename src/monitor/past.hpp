@@ -41,6 +41,7 @@ class Past {
   struct Value {
     double value = 0;
     double samples = 0;  ///< requests, or readings
+    double covered = 0;  ///< 0..1: the part of the time that is remembered
   };
   [[nodiscard]] std::optional<Value> value(std::string_view name, Duration over) const;
   /// Of an endpoint's requests in the newest `over` of the coarser grains: absent where nothing is remembered.

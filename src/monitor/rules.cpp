@@ -69,14 +69,15 @@ AlertBook::Observations observe(const Metrics& metrics, const SystemReading& sys
   seen["crashLoop"] = happened("jobs.crashes");
   const auto recent = past.value("cache.hit_ratio", 5min);
   const auto usual = past.value("cache.hit_ratio", 1h);
-  if (recent && usual)
+  // An hour of which little is remembered is no measure.
+  if (recent && usual && usual->covered >= 0.25)
     seen["hitRatio"] = {std::max(usual->value - recent->value, 0.0) * 100,
                         static_cast<std::uint64_t>(happened("cache.lookups").value.value_or(0))};
   // Source: Site Reliability Workbook, "Alerting on SLOs", multiwindow burn rate.
   constexpr double budget = 0.01;
   const auto fast = past.value("requests.error_rate", 5min);
   const auto slow = past.value("requests.error_rate", 1h);
-  if (fast && slow)
+  if (fast && slow && slow->covered >= 0.5)
     seen["errorBurn"] = {std::min(fast->value, slow->value) / budget, static_cast<std::uint64_t>(fast->samples)};
   return seen;
 }

@@ -41,6 +41,41 @@ TEST_F(StatusTest, MetricsHaveTheirShape) {
   EXPECT_TRUE(get("/v1/recommendations").json().at("recommendations").is_array());
 }
 
+TEST_F(StatusTest, ThePastHasItsShape) {
+  get("/media/upper/notes.txt");
+  const auto names = get("/v1/series").json().at("names").as_array();
+  EXPECT_GT(names.size(), 40U);
+  const auto data = get("/v1/series?name=requests.rate,latency.p95,cpu&window=60").json();
+  EXPECT_EQ(data.at("step").as_int64(), 1);
+  EXPECT_EQ(data.at("count").as_int64(), 60);
+  EXPECT_EQ(data.at("series").as_array().size(), 3U);
+  EXPECT_EQ(data.at("series").at(1).at("unit").as_string(), "seconds");
+  EXPECT_EQ(data.at("series").at(2).at("values").as_array().size(), 60U);
+  EXPECT_EQ(get("/v1/series?name=cpu&window=24h").json().at("step").as_int64(), 60);
+  EXPECT_EQ(get("/v1/series?name=requests.rate&window=5m&operation=upper").status, 200U);
+  for (const auto* wrong : {"name=no.such", "name=cpu&window=25h", "name=cpu&window=soon", "name=cpu&endpoint=a"})
+    EXPECT_EQ(get(std::string("/v1/series?") + wrong).status, 400U) << wrong;
+}
+
+TEST_F(StatusTest, AlertsAreListedAndSilenced) {
+  const auto rules = get("/v1/alerts").json().at("rules").as_array();
+  EXPECT_GE(rules.size(), 4U);
+  const auto begun = ask("POST", "/v1/alerts/silences", "",
+                         R"({"matchers":{"alertname":"cpu"},"duration":60,"comment":"a test"})");
+  ASSERT_EQ(begun.status, 201U) << begun.body;
+  const std::string id(begun.json().at("id").as_string());
+  EXPECT_EQ(get("/v1/alerts").json().at("silences").at(0).at("comment").as_string(), "a test");
+  EXPECT_EQ(ask("DELETE", "/v1/alerts/silences/" + id).status, 204U);
+  EXPECT_EQ(ask("DELETE", "/v1/alerts/silences/" + id).status, 404U);
+  EXPECT_EQ(get("/v1/alerts").json().at("silences").as_array().size(), 0U);
+  for (const auto* wrong : {R"({"matchers":{"alertname":"cpu"}})", R"({"matchers":{},"duration":60})",
+                            R"({"matchers":{"color":"red"},"duration":60})", R"({"duration":60})",
+                            R"({"matchers":{"alertname":"cpu"},"duration":60,"ends_at":"2030-01-01T00:00:00Z"})", "{"})
+    EXPECT_EQ(ask("POST", "/v1/alerts/silences", "", wrong).status, 400U) << wrong;
+  EXPECT_EQ(ask("POST", "/v1/alerts/test", "", R"({"channel":"nobody"})").status, 404U);
+  EXPECT_EQ(ask("POST", "/v1/alerts/test", "", "{}").status, 400U);
+}
+
 TEST_F(StatusTest, KnobsAreListedAndTurned) {
   const auto knobs = get("/v1/knobs").json().at("knobs").as_array();
   ASSERT_FALSE(knobs.empty());
