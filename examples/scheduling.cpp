@@ -8,10 +8,8 @@
 using namespace std::chrono_literals;
 
 int main() {
-  hotwell::WorkerPool pool{{.max_workers = 1,
-                            .weights = {8, 3, 1},
-                            .queue_limit = 1000,
-                            .scheduling = hotwell::Scheduling::fair}};
+  hotwell::WorkerPool pool{
+      {.max_workers = 1, .weights = {8, 3, 1}, .queue_limit = 1000, .scheduling = hotwell::Scheduling::fair}};
 
   std::vector<std::string> order;
   const auto render = [&](std::string tenant, int page) {
@@ -32,7 +30,10 @@ int main() {
 
   std::cout << (order.back() == "big4" ? "small did not wait for all of big\n" : "small was last\n");
 
-  auto slow = pool.submit([](std::stop_token stop) { while (!stop.stop_requested()) std::this_thread::yield(); },
-                          {.retries = 0, .timeout = 50ms});
+  auto slow = pool.submit(
+      [](std::stop_token stop) {
+        while (!stop.stop_requested()) std::this_thread::yield();
+      },
+      {.retries = 0, .timeout = 50ms});
   std::cout << to_string(slow.get().error()) << '\n';
 }

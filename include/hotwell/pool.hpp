@@ -66,7 +66,8 @@ struct WorkerSpec {
   std::vector<int> permanent_exit_codes{};
   std::string content_type = "application/octet-stream";  ///< kind command: of the result
   std::optional<unsigned> max_crashes{};
-  /// kind frames: whether workers confine themselves before their first job (worker::Sandbox); absent: as they are built.
+  /// kind frames: whether workers confine themselves before their first job (worker::Sandbox); absent: as they are
+  /// built.
   std::optional<bool> sandbox{};
   /// Private memory of one process; a frames worker counts from what it has when it confines itself.
   std::optional<Bytes> memory_limit{};
@@ -82,8 +83,8 @@ enum class Scheduling : std::uint8_t {
 
 /// When a warm worker is replaced, after its job and give or take a tenth; 0: never.
 struct Recycling {
-  unsigned jobs = 0;                            ///< after so many
-  Bytes growth{std::uint64_t{256} << 20};       ///< of its private memory since its first job
+  unsigned jobs = 0;                       ///< after so many
+  Bytes growth{std::uint64_t{256} << 20};  ///< of its private memory since its first job
   Duration age{};
 };
 
@@ -115,8 +116,8 @@ struct PoolOptions {
   /// Crashes in a row that hold an operation's jobs back, but for one at a time and ever longer apart, until one
   /// survives; 0: never. It only delays.
   unsigned breaker_crashes = 5;
-  /// Jobs that a warm worker may be handed at once, up to 8, where they are expected to take under a millisecond and are of
-  /// one class. What it has not begun when it dies goes back without an attempt lost.
+  /// Jobs that a warm worker may be handed at once, up to 8, where they are expected to take under a millisecond and
+  /// are of one class. What it has not begun when it dies goes back without an attempt lost.
   unsigned feed_ahead = 1;
   Duration idle_after = std::chrono::minutes{1};    ///< an idle worker beyond the minimum leaves after this
   Duration start_limit = std::chrono::seconds{30};  ///< a warm worker has to be ready within this
@@ -124,8 +125,8 @@ struct PoolOptions {
   /// 0: they wait until it starts.
   unsigned start_failures = 5;
   Recycling recycle{};
-  /// How long, up to 50 us, pool and frames workers look for each other's next word before they sleep, once a few waits in
-  /// a row were that short; 0: never. It halves a round trip where callers come one right after the other and
+  /// How long, up to 50 us, pool and frames workers look for each other's next word before they sleep, once a few waits
+  /// in a row were that short; 0: never. It halves a round trip where callers come one right after the other and
   /// processors are free, and costs processor time; the knob pool.spin turns it.
   Duration spin{};
 };
@@ -163,7 +164,7 @@ struct JobOptions {
   /// Jobs of one priority share the workers evenly between tenants, whoever has how many waiting.
   std::string tenant{};
   std::optional<Duration> no_progress{};
-  std::string id{};                    ///< the job's id, unique for ever; empty: the pool makes one
+  std::string id{};  ///< the job's id, unique for ever; empty: the pool makes one
   /// Of a job that had been accepted before: it is not refused for a full queue, and goes on with what it has left.
   std::optional<JobPast> past{};
   /// Called once on the pool's thread when an accepted job is over and its sink is ended. Its event is published and
@@ -246,9 +247,9 @@ struct WorkerState {
 
 /// Ownership: owns its spawner, workers and one thread; the destructor cancels what is left and waits until every
 /// process is gone, and until every function has returned: one that ignores its stop token holds it up.
-/// Threads: every member may be called from any thread. Listeners and `ended` run one at a time on the pool's thread, or,
-/// unless executor() was ever asked for, on a thread that is blocked in execute() and runs the pool meanwhile; blocking
-/// calls must not be made from there.
+/// Threads: every member may be called from any thread. Listeners and `ended` run one at a time on the pool's thread,
+/// or, unless executor() was ever asked for, on a thread that is blocked in execute() and runs the pool meanwhile;
+/// blocking calls must not be made from there.
 class WorkerPool {
  public:
   /// Errors: as open(), thrown as Failure.

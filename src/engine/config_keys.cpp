@@ -140,7 +140,8 @@ const std::array config_table{
       [](Config& c) -> Field { return &c.pool.kill_grace; },
       {0, minute}},
     K{"pool.no_progress",
-      "An attempt of kind lines or frames that shows no progress, output or beat for so long is stopped. Absent: never.",
+      "An attempt of kind lines or frames that shows no progress, output or beat for so long is stopped. Absent: "
+      "never.",
       [](Config& c) -> Field { return &c.pool.no_progress; },
       {1 * ms, 30 * day},
       R"("1m")"},
@@ -235,7 +236,8 @@ const std::array config_table{
       [](Config& c) -> Field { return &c.cache.stream_over; },
       {4 * KiB, TiB}},
     K{"cache.policy",
-      "Who leaves the memory tier first. default is the one that did best over recorded traffic (hotwell replay compares).",
+      "Who leaves the memory tier first. default is the one that did best over recorded traffic (hotwell replay "
+      "compares).",
       [](Config& c) -> Field { return &c.cache.policy; },
       {.choices = policies}},
 

@@ -333,7 +333,9 @@ std::string to_toml(const Field& field) {
   return std::visit(
       Overloaded{
           [](bool* flag) -> std::string { return *flag ? "true" : "false"; },
-          [](std::optional<bool>* flag) -> std::string { return !*flag ? "" : **flag ? "true" : "false"; },
+          [](std::optional<bool>* flag) -> std::string { return !*flag   ? ""
+                                                                : **flag ? "true"
+                                                                         : "false"; },
           [](Duration* duration) { return in_quotes(exact(*duration)); },
           [](Bytes* bytes) { return in_quotes(exact(*bytes)); },
           [](std::optional<unsigned>* number) { return *number ? fmt::format("{}", **number) : std::string{}; },

@@ -33,10 +33,11 @@ struct InputWord {
 };
 
 /// The member that a key sets; its type decides which values it takes.
-using Field = std::variant<bool*, std::optional<bool>*, unsigned*, std::size_t*, double*, Duration*, Bytes*, std::optional<unsigned>*,
-                           std::optional<Duration>*, std::optional<Bytes>*, std::string*, std::filesystem::path*,
-                           std::vector<std::string>*, std::vector<std::filesystem::path>*, std::vector<int>*,
-                           std::map<std::string, std::string>*, WorkerKind*, Scheduling*, Durability*, std::optional<Durability>*, InputWord>;
+using Field = std::variant<bool*, std::optional<bool>*, unsigned*, std::size_t*, double*, Duration*, Bytes*,
+                           std::optional<unsigned>*, std::optional<Duration>*, std::optional<Bytes>*, std::string*,
+                           std::filesystem::path*, std::vector<std::string>*, std::vector<std::filesystem::path>*,
+                           std::vector<int>*, std::map<std::string, std::string>*, WorkerKind*, Scheduling*,
+                           Durability*, std::optional<Durability>*, InputWord>;
 
 /// Bounds of numbers in base units (a count, seconds, bytes), and the words that a text is chosen from.
 struct Limits {
