@@ -53,7 +53,8 @@ std::vector<std::uint64_t> curve_capacities(std::uint64_t largest, unsigned coun
   std::vector<std::uint64_t> all;
   for (unsigned i = 0; i < count; ++i) {
     const double part = std::pow(1000.0, static_cast<double>(i) / (count - 1) - 1);
-    const auto capacity = i + 1 == count ? largest : static_cast<std::uint64_t>(part * static_cast<double>(largest));
+    const auto capacity =
+        i + 1 == count ? largest : static_cast<std::uint64_t>(std::llround(part * static_cast<double>(largest)));
     if (capacity > 0 && (all.empty() || capacity > all.back())) all.push_back(capacity);
   }
   return all;

@@ -89,6 +89,13 @@ TEST_F(Published, HitRatiosOfLruToTheLastDigit) {
   EXPECT_EQ(hit_percent(web), fmt::format("{:.2f}", caffeine.at("web07@16384").to_number<double>()));
 }
 
+TEST_F(Published, HitRatioOfLruOnALongTrace) {
+  Simulation orm({4096, Unit::objects}, cache::make_policy("lru").value());
+  run("cache2k/orm-busy.trace.xz", "u32be", {&orm});
+  EXPECT_EQ(hit_percent(orm),
+            fmt::format("{:.2f}", published_.at("caffeine_hit_pct").at("LRU").at("orm-busy@4096").to_number<double>()));
+}
+
 TEST_F(Published, TheFormatsHoldAsManyRequestsAsTheirListSays) {
   const auto counts = [&](const char* trace, const char* format) {
     const auto sum = footprint(data_ / "traces" / trace, parse_trace_format(format).value());
