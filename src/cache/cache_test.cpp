@@ -145,7 +145,7 @@ TEST(Regression, L1WasLostAtRestart) {
 
 TEST(Regression, EntriesWithFewHitsWereDroppedRatherThanDemoted) {
   test::TempDir directory;
-  Cache cache{{.directory = directory.path(), .memory_limit = 1_MiB}};
+  Cache cache{{.directory = directory.path(), .memory_limit = 1_MiB, .policy = "lru"}};
   std::vector<std::string> demoted;
   auto subscription = cache.on<CacheDemotion>([&](const CacheDemotion& e) {
     EXPECT_EQ(e.from, Level::memory);
