@@ -332,7 +332,8 @@ void Supervisor::worker_gone(WorkerGone gone) {
     if (gone.cannot_start || gone.reason.code == Code::crashed)
       base::log().debug("worker {}: {}{}{}", gone.worker, gone.reason.message, tail.empty() ? "" : ": ", tail);
     // Whoever waits for a worker that does not come up wants to know what it said.
-    if (const auto words = last_words(tail); !words.empty()) gone.reason.message += fmt::format(" ({})", words);
+    if (const auto words = last_words(tail); !words.empty() && !gone.cannot_start)
+      gone.reason.message += fmt::format(" ({})", words);
     return feed(std::move(gone));
   }
   const Error reason = gone.reason;
