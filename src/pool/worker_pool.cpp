@@ -65,7 +65,8 @@ Result<void> validate(const PoolOptions& options) {
                 fmt::format("spin is {}, expected 0 to {}", to_string(options.spin), to_string(base::Spin::longest)));
   if (options.timeout <= Duration{}) return fail(Code::invalid_argument, "timeout is not positive");
   if (options.backoff < Duration{}) return fail(Code::invalid_argument, "backoff is negative");
-  if (options.no_progress && *options.no_progress <= Duration{}) return fail(Code::invalid_argument, "no_progress is not positive");
+  if (options.no_progress && *options.no_progress <= Duration{})
+    return fail(Code::invalid_argument, "no_progress is not positive");
   if (!(options.retry_share > 0 && options.retry_share < 1))
     return fail(Code::invalid_argument,
                 fmt::format("retry_share is {}, expected more than 0 and less than 1", options.retry_share));
