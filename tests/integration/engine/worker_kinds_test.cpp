@@ -65,7 +65,7 @@ kind = "lines"
 argv = ["python3", ")" + examples +
                            R"(word_count_lines.py"]
 [[operation]]
-name = "frames"
+name = "count"
 kind = "frames"
 argv = [")" HOTWELL_BIN_DIR R"(/hotwell-example-worker"]
 sandbox = true
@@ -73,7 +73,7 @@ memory_limit = "64MiB"
 from_template = true
 )");
   ASSERT_TRUE(engine);
-  for (const char* operation : {"command", "lines", "frames", "frames"})
+  for (const char* operation : {"command", "lines", "count", "count"})
     EXPECT_EQ(count(*engine, operation), R"(application/json {"lines":2,"words":5,"bytes":25})") << operation;
 }
 
