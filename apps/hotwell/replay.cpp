@@ -169,9 +169,9 @@ void add_replay(CLI::App& root, Commands& commands) {
   auto options = std::make_shared<ReplayOptions>();
   CLI::App* command =
       root.add_subcommand("replay", "Simulate the memory tier's eviction policies on a recorded trace.");
-  command->add_option("trace", options->trace, "the trace's file; .gz and .xz are read as they are")
+  command->add_option("TRACE", options->trace, "the trace's file; .gz and .xz are read as they are")
       ->required()
-      ->type_name("TRACE");
+      ->type_name("");
   command
       ->add_option("--format", options->format,
                    "oracleGeneral, arc, lirs, u32be, u64be, access-log or columns:KEY[,SIZE] (the fields' numbers)")
@@ -179,10 +179,10 @@ void add_replay(CLI::App& root, Commands& commands) {
       ->type_name("FORMAT");
   command
       ->add_option("--policy", options->policies,
-                   fmt::format("default or one of {}; several for --curve", cache::policy_names()))
+                   fmt::format("default or one of {}; several for --curve (default)", cache::policy_names()))
       ->delimiter(',')
-      ->type_name("NAME,...")
-      ->capture_default_str();
+      ->allow_extra_args(false)
+      ->type_name("NAME[,NAME]");
   command->add_option("--capacity", options->capacity, "a number counts objects, a size (64MiB) counts bytes")
       ->type_name("N|SIZE");
   command
