@@ -217,7 +217,8 @@ TEST(Config, MistakesNameFileLineColumnKeyAndWhatWasExpected) {
       "hotwell.toml:2:16: cache.memory_limit: expected a size such as \"100MiB\" or \"5GiB\" from 64KiB to 16TiB, "
       "got the text \"100 cows\"");
   EXPECT_EQ(mistake_in("[cache]\npolicy = \"clock\"\n"),
-            "hotwell.toml:2:10: cache.policy: expected one of \"default\", \"wtinylfu\", \"s3fifo\", \"sieve\", \"lru\", \"fifo\", "
+            "hotwell.toml:2:10: cache.policy: expected one of \"default\", \"wtinylfu\", \"s3fifo\", \"sieve\", "
+            "\"lru\", \"fifo\", "
             "got the text \"clock\"");
   EXPECT_EQ(mistake_in("[server]\nopen = \"yes\"\n"),
             "hotwell.toml:2:8: server.open: expected true or false, got the text \"yes\"");
@@ -227,8 +228,9 @@ TEST(Config, MistakesNameFileLineColumnKeyAndWhatWasExpected) {
   EXPECT_EQ(mistake_in("[poool]\n"), "hotwell.toml:1:2: unknown key poool; did you mean \"pool\"?");
   EXPECT_EQ(mistake_in("[[operations]]\nname = \"x\"\n"),
             "hotwell.toml:1:3: unknown key operations; did you mean \"operation\"?");
-  EXPECT_THAT(mistake_in("[monitor]\nthresholds = { cpu = 80, gpu_temperature = 90 }\n"),
-              HasSubstr("unknown key monitor.thresholds.gpu_temperature; known in [monitor.thresholds] are burn_rate, cpu, "));
+  EXPECT_THAT(
+      mistake_in("[monitor]\nthresholds = { cpu = 80, gpu_temperature = 90 }\n"),
+      HasSubstr("unknown key monitor.thresholds.gpu_temperature; known in [monitor.thresholds] are burn_rate, cpu, "));
   EXPECT_EQ(mistake_in("[monitor]\nthresholds = { cpu = 101 }\n"),
             "hotwell.toml:2:22: monitor.thresholds.cpu: expected a number from 0 to 100, got the number 101");
   EXPECT_EQ(
@@ -245,7 +247,8 @@ TEST(Config, SyntaxErrorsNameThePlace) {
 TEST(Config, EveryMistakeIsReportedInTheOrderOfTheFile) {
   EXPECT_EQ(mistake_in("[server]\nopen = 1\n[cache]\npolicy = 2\n"),
             "hotwell.toml:2:8: server.open: expected true or false, got the number 1\n"
-            "hotwell.toml:4:10: cache.policy: expected one of \"default\", \"wtinylfu\", \"s3fifo\", \"sieve\", \"lru\", \"fifo\", "
+            "hotwell.toml:4:10: cache.policy: expected one of \"default\", \"wtinylfu\", \"s3fifo\", \"sieve\", "
+            "\"lru\", \"fifo\", "
             "got the number 2");
 }
 
