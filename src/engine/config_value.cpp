@@ -23,11 +23,11 @@ constexpr std::array<std::pair<WorkerKind, std::string_view>, 3> kinds{
 
 std::string_view word_of(Scheduling scheduling) { return scheduling == Scheduling::strict ? "strict" : "fair"; }
 
-constexpr std::array<std::pair<Durability, std::string_view>, 3> durabilities{
+constexpr std::array<std::pair<Durability, std::string_view>, 3> durability_words{
     {{Durability::memory, "memory"}, {Durability::process, "process"}, {Durability::power, "power"}}};
 
 std::string_view word_of(Durability durability) {
-  return std::ranges::find(durabilities, durability, [](const auto& pair) { return pair.first; })->second;
+  return std::ranges::find(durability_words, durability, [](const auto& pair) { return pair.first; })->second;
 }
 
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
@@ -251,8 +251,8 @@ Expected set(Scheduling& member, const Value& value, const Limits& limits) {
 Expected set(Durability& member, const Value& value, const Limits& limits) {
   std::string word;
   if (auto expected = set(word, value, limits)) return expected;
-  const auto durability = std::ranges::find(durabilities, word, [](const auto& pair) { return pair.second; });
-  if (durability == durabilities.end()) return one_of(limits.choices);
+  const auto durability = std::ranges::find(durability_words, word, [](const auto& pair) { return pair.second; });
+  if (durability == durability_words.end()) return one_of(limits.choices);
   member = durability->first;
   return std::nullopt;
 }
