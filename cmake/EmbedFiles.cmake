@@ -16,8 +16,6 @@ function(hotwell_embed target function)
     COMMENT "Embedding the page"
     VERBATIM)
   target_sources(${target} PRIVATE ${output})
-  # Arrays alone: no precompiled header is worth loading for them.
-  set_source_files_properties(${output} PROPERTIES SKIP_PRECOMPILE_HEADERS ON)
 endfunction()
 
 # The content types of what a page is made of, by extension.

@@ -19,8 +19,3 @@ if(HOTWELL_TESTS)
   include(GoogleTest)
   enable_testing()
 endif()
-
-# Boost.Asio and Beast cost seconds a file: parsed once, here, and shared by every target that says ASIO.
-add_library(hotwell_pch STATIC ${PROJECT_SOURCE_DIR}/cmake/pch.cpp)
-target_precompile_headers(hotwell_pch PRIVATE ${PROJECT_SOURCE_DIR}/cmake/pch.hpp)
-target_link_libraries(hotwell_pch PUBLIC Boost::headers Threads::Threads fmt::fmt PRIVATE hotwell_options)

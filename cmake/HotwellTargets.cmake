@@ -9,9 +9,7 @@ set(CMAKE_ARCHIVE_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/lib)
 
 find_program(HOTWELL_CCACHE ccache)
 if(HOTWELL_CCACHE)
-  # Precompiled headers carry time stamps: ccache has to be told that they do not matter.
-  set(CMAKE_CXX_COMPILER_LAUNCHER ${CMAKE_COMMAND} -E env
-      CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime ${HOTWELL_CCACHE})
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${HOTWELL_CCACHE})
 endif()
 find_program(HOTWELL_MOLD mold)
 
@@ -35,55 +33,38 @@ if(HOTWELL_SANITIZE)
   target_link_options(hotwell_options INTERFACE -fsanitize=${HOTWELL_SANITIZE})
 endif()
 
-# hotwell_library(NAME SOURCES ... [LINK public libraries ...] [PRIVATE private libraries ...] [ASIO])
-# makes the static library hotwell_NAME of one folder under src/. ASIO: it includes Boost.Asio, so it shares the
-# precompiled header.
+# hotwell_library(NAME SOURCES ... [LINK public libraries ...] [PRIVATE private libraries ...])
+# makes the static library hotwell_NAME of one folder under src/.
 function(hotwell_library name)
-  cmake_parse_arguments(arg "ASIO" "" "SOURCES;LINK;PRIVATE" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK;PRIVATE" ${ARGN})
   add_library(hotwell_${name} STATIC ${arg_SOURCES})
   target_include_directories(hotwell_${name} PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>
     PRIVATE ${PROJECT_SOURCE_DIR}/src)
   target_link_libraries(hotwell_${name} PUBLIC ${arg_LINK} PRIVATE ${arg_PRIVATE} $<BUILD_INTERFACE:hotwell_options>)
-  if(arg_ASIO)
-    target_precompile_headers(hotwell_${name} REUSE_FROM hotwell_pch)
-  endif()
   set_property(GLOBAL APPEND PROPERTY HOTWELL_LIBRARIES hotwell_${name})
 endfunction()
 
-# An executable that shares the libraries' precompiled header has to be compiled as they are: -fPIC, not -fPIE.
-function(hotwell_share_headers target)
-  target_precompile_headers(${target} REUSE_FROM hotwell_pch)
-  set_target_properties(${target} PROPERTIES POSITION_INDEPENDENT_CODE OFF)
-  target_compile_options(${target} PRIVATE -fPIC)
-endfunction()
-
-# hotwell_executable(NAME SOURCES ... LINK ... [ASIO])
+# hotwell_executable(NAME SOURCES ... LINK ...)
 function(hotwell_executable name)
-  cmake_parse_arguments(arg "ASIO" "" "SOURCES;LINK" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${arg_SOURCES})
   target_include_directories(${name} PRIVATE ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   target_link_libraries(${name} PRIVATE ${arg_LINK} hotwell_options)
-  if(arg_ASIO)
-    hotwell_share_headers(${name})
-  endif()
 endfunction()
 
-# hotwell_test(NAME SOURCES ... LINK ... [LABELS ...] [ASIO]) makes the GoogleTest executable hotwell_NAME_test;
+# hotwell_test(NAME SOURCES ... LINK ... [LABELS ...]) makes the GoogleTest executable hotwell_NAME_test;
 # every case is a test of its own. Does nothing where tests are off.
 function(hotwell_test name)
   if(NOT HOTWELL_TESTS)
     return()
   endif()
-  cmake_parse_arguments(arg "ASIO" "" "SOURCES;LINK;LABELS" ${ARGN})
+  cmake_parse_arguments(arg "" "" "SOURCES;LINK;LABELS" ${ARGN})
   add_executable(hotwell_${name}_test ${arg_SOURCES})
   target_include_directories(hotwell_${name}_test PRIVATE
     ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR})
   target_link_libraries(hotwell_${name}_test PRIVATE ${arg_LINK} GTest::gtest GTest::gmock hotwell_test_main
                         hotwell_options)
-  if(arg_ASIO)
-    hotwell_share_headers(hotwell_${name}_test)
-  endif()
   target_compile_definitions(hotwell_${name}_test PRIVATE
     HOTWELL_SOURCE_DIR="${PROJECT_SOURCE_DIR}" HOTWELL_BIN_DIR="${CMAKE_RUNTIME_OUTPUT_DIRECTORY}")
   gtest_discover_tests(hotwell_${name}_test DISCOVERY_MODE PRE_TEST

@@ -41,7 +41,7 @@ Outcome<HttpRequest> upload_of(const RunJob& job) {
                      .file_size = job.file_size};
 }
 
-HttpRequest request_of(const RunJob& job) {
+HttpRequest http_request_of(const RunJob& job) {
   json::object body{{"operation", job.operation}, {"priority", to_string(job.priority)}};
   if (!job.input.empty()) body["input"] = job.input;
   if (job.retries) body["retries"] = *job.retries;
@@ -94,7 +94,7 @@ Outcome<Seen> read_job(const std::string& text) {
 }  // namespace
 
 Outcome<Output> run_there(Client& daemon, const RunJob& job, const OpenOutput& open, Progress& progress) {
-  const auto request = job.file ? upload_of(job) : Outcome<HttpRequest>(request_of(job));
+  const auto request = job.file ? upload_of(job) : Outcome<HttpRequest>(http_request_of(job));
   if (!request) return std::unexpected(request.error());
   progress.show(0, "sending");
   auto answer = daemon.send(*request);
