@@ -50,7 +50,7 @@ def the_page_is_light_and_comes_from_the_server_alone(programs, browser):
         static = [r for r in files if "/v1/" not in r["url"] and "/performance/" not in r["url"]]
         weight = sum(r["bytes"] for r in static)
         check(len(static) == 3 and 10_000 < weight < 200_000, weight, "bytes:", static)
-        paint = page.js("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
+        paint = page.wait("performance.getEntriesByName('first-contentful-paint')[0]?.startTime")
         print(f"{weight} bytes, first paint after {paint:.0f} ms")
         silent(page)
 
@@ -65,7 +65,6 @@ def figures_change_while_one_looks(programs, browser):
             check(daemon.ask("PUT", f"/v1/cache/k{i}", "x" * 1000)[0] in (200, 201, 204))
             check(daemon.ask("GET", f"/v1/cache/k{i}")[0] == 200)
         page.wait(f"{tile}.innerText.includes('40 in')")
-        page.wait("document.querySelector('.chart .plot').getAttribute('aria-label').match(/all [1-9.]/)")
         page.wait("document.body.innerText.includes('GET /v1/cache/{key*}')")
         daemon.submit("wait", params={"n": 0})
         page.wait("document.querySelector('.workers li[data-state=busy]')?.innerText.includes('wait')")
