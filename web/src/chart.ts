@@ -128,7 +128,7 @@ export class Chart {
     let top = this.options.top ?? 0;
     for (const line of this.options.lines) for (const value of this.points.values[line.key] ?? []) if (value !== null && value > top) top = value;
     const threshold = this.options.threshold?.() ?? null;
-    if (threshold !== null && top > threshold * 0.6) top = Math.max(top, threshold * 1.08);
+    if (threshold !== null && top > threshold * 0.6) top = Math.max(top, Math.min(threshold * 1.08, this.options.top ?? Infinity));
     return top > 0 ? top : 1;
   }
 

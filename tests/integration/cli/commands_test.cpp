@@ -40,6 +40,8 @@ TEST_F(CliCommands, HelpIsAsAgreed) {
                                                        {"cache", "rm"},
                                                        {"knobs"},
                                                        {"knobs", "set"},
+                                                       {"top"},
+                                                       {"bench"},
                                                        {"config"},
                                                        {"replay"},
                                                        {"doctor"},

@@ -9,7 +9,7 @@ type Level = "" | "warning" | "bad";
 
 /** A level is a colour only where it means something: near its threshold, or over it. */
 export const levelOf = (value: number, threshold: number): Level =>
-  value >= threshold ? "bad" : value >= threshold * 0.9 ? "warning" : "";
+  value > threshold ? "bad" : value >= threshold * 0.9 ? "warning" : "";
 
 class Tile {
   readonly element: HTMLElement;
