@@ -45,7 +45,10 @@ class Run;
 /// One connection: it has a call, or it is idle.
 class Line {
  public:
-  Line(Run& run, asio::io_context& io) : run_(run), stream_(io) {}
+  Line(Run& run, asio::io_context& io) : run_(run), stream_(io) {
+    buffer_.reserve(64 * 1024);  // Beast reads no more at once than fits
+  }
+
   void start(Call call, BenchClock::time_point due);
   [[nodiscard]] bool busy() const { return busy_; }
   [[nodiscard]] const Call& call() const { return call_; }
