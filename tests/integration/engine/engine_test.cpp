@@ -415,11 +415,11 @@ TEST_F(EngineTest, AFormatOfTheFutureIsLeftUntouched) {
 TEST_F(EngineTest, DrainFinishesWhatRunsAndRefusesWhatComes) {
   open();
   close_gate();
+  std::promise<void> started;
+  const auto starting = engine_->pool().on<JobStarted>([&](const JobStarted&) { started.set_value(); });
   std::promise<Result<Fetched>> answered;
   auto wait =
       engine_->fetch(request("upper"), [&](Result<Fetched> fetched) { answered.set_value(std::move(fetched)); });
-  std::promise<void> started;
-  const auto starting = engine_->pool().on<JobStarted>([&](const JobStarted&) { started.set_value(); });
   auto drained = std::async(std::launch::async, [&] {
     started.get_future().wait();
     return engine_->drain(hang_limit);
@@ -443,7 +443,7 @@ TEST_F(EngineTest, MetricsSayWhatHappened) {
   EXPECT_EQ(metrics.jobs.failed, 1U);
   EXPECT_GE(metrics.cache.memory.hits, 1U);
   EXPECT_EQ(metrics.workers.max, config_.pool.max_workers);
-  EXPECT_EQ(metrics.cache.stream.entries, 1U);
+  EXPECT_EQ(metrics.cache.disk.entries, 1U);
 }
 
 }  // namespace
