@@ -193,9 +193,9 @@ Result<void> read_records(TraceInput& input, const std::string& name, const Trac
     auto count = input.read(block.data(), block.size());
     if (!count) return std::unexpected(count.error());
     for (std::size_t at = 0; at + size <= *count; at += size) visit(request_of(format.kind, block.data() + at));
-    if (const auto left = *count % size; left != 0)
+    if (const auto rest = *count % size; rest != 0)
       return fail(Code::corrupt_input, fmt::format("{}, byte {}: expected a record of {} bytes, got {} and the end",
-                                                   name, input.offset() - left, size, left));
+                                                   name, input.offset() - rest, size, rest));
     if (*count < block.size()) return {};
   }
 }
