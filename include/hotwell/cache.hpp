@@ -139,7 +139,8 @@ class Cache {
   Cache& operator=(const Cache&) = delete;
 
   /// Stores bytes under a key, replacing what was there. Errors: invalid_argument (an empty key, one over 4096 bytes,
-  /// or one with the reserved prefix "result:"), too_large, disk_full, overloaded (everything is pinned), io.
+  /// or one with the reserved prefix "result:"), too_large, disk_full, overloaded (everything is pinned), io. What failed may have happened all the
+  /// same: until a set or erase of the key succeeds, a look-up may find the one or the other.
   Result<void> set(std::string_view key, ByteView bytes, SetOptions options = {});
   /// Asks every tier; promotes what is hot. A miss is an empty optional. Errors: io.
   Result<std::optional<Object>> get(std::string_view key);

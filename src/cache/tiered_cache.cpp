@@ -183,7 +183,7 @@ Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptio
     const std::lock_guard lock(stripe(key));
     auto object = stream_->commit(**draft, details, removed);
     if (!object) return object;
-    if (auto gone = disk_tier_->erase(key, details.created, removed); !gone) return std::unexpected(gone.error());
+    if (auto gone = remove_older(*disk_tier_, details, removed); !gone) return std::unexpected(gone.error());
     if (auto kept = keep_in_memory(details, copy, removed)) return *kept;
     return object;
   };
@@ -241,7 +241,8 @@ Result<std::optional<Object>> Cache::Impl::find(std::string_view key, Check chec
 Result<std::optional<Found>> Cache::Impl::find_below(std::string_view key, WallTime now, FindOptions options,
                                                      Removals& removed) {
   auto found = disk_tier_->find(key, now, options, removed);
-  if (!found || *found) return found;
+  if (!found) return found;
+  if (*found && !newer_in_stream(key, (*found)->object.generation, now)) return found;
   found = stream_->find(key, now, options, removed);
   if (!found || *found) return found;
   // An object that moved from the stream tier to the disk tier between the two looks is no miss.
@@ -294,9 +295,13 @@ Result<bool> Cache::Impl::erase(std::string_view key) {
   bool was_there = false;
   {
     const std::lock_guard lock(stripe(key));
-    // The disk first: if it cannot, nothing has changed.
+    // What is on disk first, of two the older one: if it cannot be removed, nothing has changed.
     if (stream_) {
-      for (Tier* tier : {static_cast<Tier*>(disk_tier_.get()), static_cast<Tier*>(stream_.get())}) {
+      Tier* older = disk_tier_.get();
+      Tier* newer = stream_.get();
+      if (const auto small = disk_tier_->generation(key, now); small && !newer_in_stream(key, *small, now))
+        std::swap(older, newer);
+      for (Tier* tier : {older, newer}) {
         auto erased = tier->erase(key, now, removed);
         if (!erased) return erased;
         was_there |= *erased;
@@ -469,17 +474,27 @@ bool Cache::Impl::fits_disk(const Details& details, std::uint64_t size) const {
 Result<Object> Cache::Impl::put_small(Details details, const Buffer& bytes, Removals& removed) {
   auto object = disk_tier_->put(details, bytes, removed);
   if (!object) return object;
-  if (auto gone = stream_->erase(details.key, details.created, removed); !gone) {
-    (void)memory_->erase(details.key, details.created, removed);
-    return std::unexpected(gone.error());
-  }
+  if (auto gone = remove_older(*stream_, details, removed); !gone) return std::unexpected(gone.error());
   if (auto kept = keep_in_memory(details, bytes, removed)) return *kept;
   return object;
 }
 
+Result<void> Cache::Impl::remove_older(Tier& tier, const Details& details, Removals& removed) {
+  auto gone = tier.erase(details.key, details.created, removed);
+  if (gone) return {};
+  doubles_.store(true, std::memory_order_release);
+  (void)memory_->erase(details.key, details.created, removed);
+  return std::unexpected(gone.error());
+}
+
+bool Cache::Impl::newer_in_stream(std::string_view key, std::uint64_t generation, WallTime now) const {
+  return doubles_.load(std::memory_order_acquire) && stream_->generation(key, now).value_or(0) > generation;
+}
+
 std::optional<Cache::Impl::Below> Cache::Impl::below(std::string_view key, WallTime now) const {
   if (!stream_) return std::nullopt;
-  if (const auto generation = disk_tier_->generation(key, now)) return Below{Level::disk, *generation};
+  if (const auto generation = disk_tier_->generation(key, now); generation && !newer_in_stream(key, *generation, now))
+    return Below{Level::disk, *generation};
   if (const auto generation = stream_->generation(key, now)) return Below{Level::stream, *generation};
   return std::nullopt;
 }

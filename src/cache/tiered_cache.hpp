@@ -139,6 +139,10 @@ class Cache::Impl {
     std::uint64_t generation = 0;
   };
   [[nodiscard]] std::optional<Below> below(std::string_view key, WallTime now) const;
+  /// What `tier` has of the key, which the other tier has replaced. Where it cannot, the replacement stays (the next
+  /// start would find it) and counts, though whoever asked for it is told of the error.
+  Result<void> remove_older(cache::Tier& tier, const cache::Details& details, cache::Removals& removed);
+  [[nodiscard]] bool newer_in_stream(std::string_view key, std::uint64_t generation, WallTime now) const;
   Result<void> open_tiers();
   /// Of a key that both tiers have, the older one goes.
   Result<void> settle_doubles();
@@ -164,6 +168,7 @@ class Cache::Impl {
   std::unique_ptr<cache::MemoryTier> memory_;
   std::unique_ptr<cache::DiskTier> disk_tier_;  ///< none without a directory
   std::unique_ptr<cache::StreamTier> stream_;   ///< likewise
+  std::atomic<bool> doubles_{false};            ///< some key may be in both: the newer one counts
   std::atomic<bool> stream_limit_given_;
   cache::Flights flights_;
 

@@ -68,8 +68,7 @@ Result<Object> Cache::Impl::commit_file(StreamDraft& draft, Details details) {
     if (small) return put_small(std::move(details), *copy, removed);
     auto object = stream_->commit(draft, details, removed);
     if (!object) return object;
-    if (auto gone = disk_tier_->erase(details.key, details.created, removed); !gone)
-      return std::unexpected(gone.error());
+    if (auto gone = remove_older(*disk_tier_, details, removed); !gone) return std::unexpected(gone.error());
     if (auto kept = keep_in_memory(details, copy, removed)) return *kept;
     return object;
   };

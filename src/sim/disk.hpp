@@ -56,6 +56,7 @@ class LossyDisk final : public host::Disk {
   void heal() {
     const std::lock_guard lock(mutex_);
     faults_ = {};
+    later_at_ = UINT64_MAX;
   }
   void set_faults(Faults faults) {
     const std::lock_guard lock(mutex_);

@@ -122,8 +122,12 @@ def a_silenced_alert_is_quiet_until_the_silence_ends(programs, browser):
 
 def the_charts_know_what_was_before_the_page(programs, browser):
     with Daemon(programs) as daemon:
+        # A page of its own tells when the daemon has begun to remember, and that it has counted.
+        before = browser.open(daemon.url + "/")
+        before.wait("document.querySelector('.chart .plot')?.getAttribute('aria-label').includes('now: all 0')")
         for i in range(30):
             daemon.ask("PUT", f"/v1/cache/k{i}", "x")
+        before.wait("/now: all [1-9]/.test(document.querySelector('.chart .plot').getAttribute('aria-label'))")
         page = browser.open(daemon.url + "/")
         label = "document.querySelector('.chart .plot')?.getAttribute('aria-label')"
         page.wait(f"{label}?.includes('now: all ') && !{label}.includes('unknown')")

@@ -142,6 +142,7 @@ class Life {
 
   void flip_bits() {
     for (const auto& entry : std::filesystem::directory_iterator(directory_.path())) {
+      if (entry.file_size() == 0) continue;  // a loss of power cut it off
       std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
       for (int i = 0; i < 3; ++i) {
         const auto at = static_cast<std::streamoff>(random_() % entry.file_size());

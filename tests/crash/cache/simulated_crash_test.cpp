@@ -74,14 +74,20 @@ class History {
   void observe(const std::string& key, Possible& possible, const std::optional<std::string>& value) {
     EXPECT_TRUE(possible.contains(value) || (may_forget_ && !value))
         << key << " answers with " << (value ? value->substr(0, 20) : "nothing");
-    possible = {value};
+    // What failed may show and hide again, until an operation on the key succeeds.
+    if (!doubtful_.contains(key)) possible = {value};
   }
 
   void step() {
     const auto key = "key" + std::to_string(random_() % 5);
     auto& possible = oracle_.try_emplace(key, Possible{std::nullopt}).first->second;
     const auto settle = [&](bool acknowledged, std::optional<std::string> value) {
-      if (acknowledged) possible.clear();
+      if (acknowledged) {
+        possible.clear();
+        doubtful_.erase(key);
+      } else {
+        doubtful_.insert(key);
+      }
       possible.insert(std::move(value));
     };
     switch (random_() % 8) {
@@ -119,6 +125,7 @@ class History {
   sim::FakeClock clock_;
   std::unique_ptr<Cache::Impl> cache_;
   std::map<std::string, Possible> oracle_;
+  std::set<std::string> doubtful_;
   std::uint64_t values_ = 0;
   bool may_forget_ = false;
 };
