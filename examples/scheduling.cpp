@@ -28,7 +28,7 @@ int main() {
   for (auto& page : pages) page.get().value();
   last.get().value();
 
-  std::cout << (order.back() == "big4" ? "small did not wait for all of big\n" : "small was last\n");
+  std::cout << order.size() << " pages\n";
 
   auto slow = pool.submit(
       [](std::stop_token stop) {
