@@ -120,6 +120,27 @@ def a_silenced_alert_is_quiet_until_the_silence_ends(programs, browser):
         silent(page)
 
 
+def the_charts_know_what_was_before_the_page(programs, browser):
+    with Daemon(programs) as daemon:
+        # A page of its own tells when the daemon has begun to remember, and that it has counted.
+        before = browser.open(daemon.url + "/")
+        before.wait("document.querySelector('.chart .plot')?.getAttribute('aria-label').includes('now: all 0')")
+        for i in range(30):
+            daemon.ask("PUT", f"/v1/cache/k{i}", "x")
+        before.wait("document.getElementById('verdict-why').innerText.includes('30 requests')")
+        page = browser.open(daemon.url + "/")
+        label = "document.querySelector('.chart .plot')?.getAttribute('aria-label')"
+        page.wait(f"{label}?.includes('now: all 0')")
+        page.js("document.querySelector('.chart .plot').focus()")
+        # Walking back comes to a second that was busy before the page was there.
+        page.js(f"""(() => {{ for (let i = 0; i < 120 && !/at .*all [1-9]/.test({label}); ++i)
+            document.querySelector('.chart .plot').dispatchEvent(new KeyboardEvent('keydown', {{ key: 'ArrowLeft' }})); }})()""")
+        check(page.js(f"/at .*all [1-9]/.test({label})"), page.js(label))
+        page.click("#ranges button:nth-child(3)")
+        page.wait("document.querySelector('#ranges button:nth-child(3)').getAttribute('aria-pressed') === 'true'")
+        silent(page)
+
+
 def a_submitted_job_shows_its_text(programs, browser):
     with Daemon(programs) as daemon:
         with open(f"{daemon.home}/media/notes.txt", "w", encoding="utf-8") as file:

@@ -176,6 +176,42 @@ TEST(SimulatedCrash, ErrorsAndAFullDiskInBetween) {
   }
 }
 
+// A small object lives in the disk tier, a large one in the stream tier: a replacement by the other kind may be there
+// and fail to remove what it replaced.
+TEST(SimulatedCrash, AfterAFailedReplacementAStartFindsWhatWasFoundBefore) {
+  const std::string small(100, 's');
+  const std::string large(200'000, 'l');
+  for (const auto& [first, second] : {std::pair{small, large}, std::pair{large, small}}) {
+    bool replaced = false;
+    for (std::uint64_t steps = 0; !replaced; ++steps) {
+      SCOPED_TRACE("failing from step " + std::to_string(steps) + " on");
+      test::TempDir directory;
+      sim::FakeClock clock;
+      sim::LossyDisk disk({}, 0);
+      const auto open = [&] {
+        auto cache =
+            Cache::Impl::open({.directory = directory.path() / "cache", .stream_over = 100_KiB}, {clock, disk, {}});
+        EXPECT_TRUE(cache);
+        return std::move(*cache);
+      };
+      const auto value = [](Cache::Impl& cache) {
+        const auto found = cache.get("key");
+        return found && *found ? std::string((*found)->bytes().text()) : std::string();
+      };
+      auto cache = open();
+      ASSERT_TRUE(cache->set("key", first, {}));
+      disk.set_faults_after(steps, {.io_error = 1});
+      replaced = cache->set("key", second, {}).has_value();
+      disk.heal();
+      const auto before = value(*cache);
+      EXPECT_TRUE(before == second || (!replaced && before == first));
+      cache.reset();
+      EXPECT_TRUE(value(*open()) == before) << "found before: " << before.substr(0, 1);
+      if (HasFailure()) return;
+    }
+  }
+}
+
 TEST(PowerLoss, NeverServesBytesThatWereNotStored) {
   std::mt19937_64 random(test::seed());
   sim::FakeClock clock;

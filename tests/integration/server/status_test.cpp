@@ -60,8 +60,8 @@ TEST_F(StatusTest, ThePastHasItsShape) {
 TEST_F(StatusTest, AlertsAreListedAndSilenced) {
   const auto rules = get("/v1/alerts").json().at("rules").as_array();
   EXPECT_GE(rules.size(), 4U);
-  const auto begun = ask("POST", "/v1/alerts/silences", "",
-                         R"({"matchers":{"alertname":"cpu"},"duration":60,"comment":"a test"})");
+  const auto begun =
+      ask("POST", "/v1/alerts/silences", "", R"({"matchers":{"alertname":"cpu"},"duration":60,"comment":"a test"})");
   ASSERT_EQ(begun.status, 201U) << begun.body;
   const std::string id(begun.json().at("id").as_string());
   EXPECT_EQ(get("/v1/alerts").json().at("silences").at(0).at("comment").as_string(), "a test");
