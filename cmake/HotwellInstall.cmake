@@ -28,14 +28,23 @@ if(TARGET hotwell-sample-clip)
   add_dependencies(product hotwell-sample-clip)
 endif()
 
-install(TARGETS ${programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+# Components, for the Debian packages (HotwellPackage.cmake): program is what runs, library what others build against,
+# and service what only a package may put into the system's own folders.
+set(CMAKE_INSTALL_DEFAULT_COMPONENT_NAME library)
+install(TARGETS ${programs} RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR} COMPONENT program)
 # The helpers are nobody's commands: the pool looks for them beside its program and here.
-install(TARGETS ${helpers} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/hotwell)
+install(TARGETS ${helpers} RUNTIME DESTINATION ${CMAKE_INSTALL_LIBEXECDIR}/hotwell COMPONENT program)
 install(DIRECTORY ${PROJECT_SOURCE_DIR}/include/hotwell DESTINATION ${CMAKE_INSTALL_INCLUDEDIR} FILES_MATCHING PATTERN *.hpp)
-if(EXISTS ${PROJECT_SOURCE_DIR}/hotwell.example.toml)
-  install(FILES ${PROJECT_SOURCE_DIR}/hotwell.example.toml DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hotwell)
-endif()
-install(FILES ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hotwell)
+install(FILES ${PROJECT_SOURCE_DIR}/hotwell.example.toml ${PROJECT_SOURCE_DIR}/LICENSE ${PROJECT_SOURCE_DIR}/NOTICE
+  DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hotwell COMPONENT program)
+configure_file(${PROJECT_SOURCE_DIR}/deploy/systemd/hotwell.service.in ${PROJECT_BINARY_DIR}/hotwell.service @ONLY)
+install(FILES ${PROJECT_BINARY_DIR}/hotwell.service DESTINATION lib/systemd/system COMPONENT program)
+install(FILES ${PROJECT_SOURCE_DIR}/hotwell.example.toml DESTINATION /etc/hotwell RENAME hotwell.toml COMPONENT service
+  EXCLUDE_FROM_ALL)
+install(FILES ${PROJECT_SOURCE_DIR}/NOTICE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/hotwell RENAME copyright COMPONENT service
+  EXCLUDE_FROM_ALL)
+install(FILES ${PROJECT_SOURCE_DIR}/NOTICE DESTINATION ${CMAKE_INSTALL_DATADIR}/doc/libhotwell-dev RENAME copyright
+  COMPONENT service-dev EXCLUDE_FROM_ALL)
 
 foreach(library ${libraries} hotwell_hotwell)
   string(REGEX REPLACE "^hotwell_" "" name ${library})
