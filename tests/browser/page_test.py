@@ -13,7 +13,7 @@ import traceback
 
 import accessibility
 import chromium
-from daemon import Daemon
+from gated import Gated
 
 VIEWS = ["overview", "jobs", "alerts", "knobs", "events"]
 READY = "!document.getElementById('page').hidden && document.querySelector('#view > *')"
@@ -31,7 +31,7 @@ def silent(page, but=""):
 
 
 def every_view_shows_without_a_word_on_the_console(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         page = browser.open(daemon.url + "/")
         page.wait(READY)
         for name, sign in {"overview": "What to do", "jobs": "Submit a job", "alerts": "No alert fires", "knobs": "pool.max_workers", "events": "Events"}.items():
@@ -42,7 +42,7 @@ def every_view_shows_without_a_word_on_the_console(programs, browser):
 
 
 def the_page_is_light_and_comes_from_the_server_alone(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         page = browser.open(daemon.url + "/")
         page.wait(READY)
         files = [r for r in page.responses.values() if not r["url"].startswith("data:")]
@@ -56,7 +56,7 @@ def the_page_is_light_and_comes_from_the_server_alone(programs, browser):
 
 
 def figures_change_while_one_looks(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         page = browser.open(daemon.url + "/")
         page.wait(READY)
         tile = "[...document.querySelectorAll('.tile')].find((t) => t.firstChild.textContent === 'Requests')"
@@ -73,7 +73,7 @@ def figures_change_while_one_looks(programs, browser):
 
 
 def one_cursor_runs_through_all_charts(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         page = browser.open(daemon.url + "/")
         page.wait(READY)
         page.js("document.querySelector('.chart .plot').focus()")
@@ -87,7 +87,7 @@ def one_cursor_runs_through_all_charts(programs, browser):
 
 
 def an_alert_fires_and_resolves_before_ones_eyes(programs, browser):
-    with Daemon(programs, max_workers=1, queue_depth=2) as daemon:
+    with Gated(programs, max_workers=1, queue_depth=2) as daemon:
         page = browser.open(daemon.url + "/")
         page.wait("document.getElementById('verdict').dataset.level === 'good'")
         for n in range(6):
@@ -106,7 +106,7 @@ def an_alert_fires_and_resolves_before_ones_eyes(programs, browser):
 
 
 def a_silenced_alert_is_quiet_until_the_silence_ends(programs, browser):
-    with Daemon(programs, max_workers=1, queue_depth=2) as daemon:
+    with Gated(programs, max_workers=1, queue_depth=2) as daemon:
         for n in range(5):
             daemon.submit("wait", params={"n": n})
         page = browser.open(daemon.url + "/#/alerts")
@@ -121,7 +121,7 @@ def a_silenced_alert_is_quiet_until_the_silence_ends(programs, browser):
 
 
 def the_charts_know_what_was_before_the_page(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         # A page of its own tells when the daemon has begun to remember, and that it has counted.
         before = browser.open(daemon.url + "/")
         before.wait("document.querySelector('.chart .plot')?.getAttribute('aria-label').includes('now: all 0')")
@@ -142,7 +142,7 @@ def the_charts_know_what_was_before_the_page(programs, browser):
 
 
 def a_submitted_job_shows_its_text(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         with open(f"{daemon.home}/media/notes.txt", "w", encoding="utf-8") as file:
             file.write("hello from the page")
         page = browser.open(daemon.url + "/#/jobs")
@@ -157,7 +157,7 @@ def a_submitted_job_shows_its_text(programs, browser):
 
 
 def a_picture_and_a_player_show_what_came_out(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         subprocess.run([f"{programs}/hotwell-sample-clip", f"{daemon.home}/media/clip.mp4"], check=True)
         page = browser.open(daemon.url + "/#/jobs")
         page.wait("document.querySelectorAll('#job-operation option').length > 0")
@@ -173,7 +173,7 @@ def a_picture_and_a_player_show_what_came_out(programs, browser):
 
 
 def a_job_is_cancelled_and_tried_again(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         job = daemon.submit("wait", params={"n": 7})
         page = browser.open(f"{daemon.url}/#/jobs/{job}")
         page.wait("document.querySelector('.detail .facts')?.innerText.includes('running')")
@@ -187,7 +187,7 @@ def a_job_is_cancelled_and_tried_again(programs, browser):
 
 
 def a_failed_job_says_why(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         job = daemon.submit("broken", retries=0)
         page = browser.open(f"{daemon.url}/#/jobs/{job}")
         page.wait("document.querySelector('.problem pre')?.innerText.includes('the moon is in the wrong house')")
@@ -199,7 +199,7 @@ def a_failed_job_says_why(programs, browser):
 
 
 def a_knob_is_turned_and_the_event_seen(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         page = browser.open(f"{daemon.url}/#/knobs/pool.max_workers")
         page.wait("document.activeElement?.id === 'knob-pool.max_workers'")
         page.wait("document.getElementById('live').textContent === 'live'")
@@ -215,7 +215,7 @@ def a_knob_is_turned_and_the_event_seen(programs, browser):
 
 
 def a_token_lets_in_and_its_cookie_stays_out_of_reach(programs, browser):
-    with Daemon(programs, tokens=["s3cret-token"]) as daemon:
+    with Gated(programs, tokens=["s3cret-token"]) as daemon:
         page = browser.open(daemon.url + "/")
         page.wait("!document.getElementById('sign-in').hidden")
         page.wait("document.activeElement?.id === 'token'")
@@ -234,7 +234,7 @@ def a_token_lets_in_and_its_cookie_stays_out_of_reach(programs, browser):
 
 
 def a_lost_server_is_told_at_once(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         page = browser.open(daemon.url + "/")
         page.wait(READY)
         daemon.stop()
@@ -243,7 +243,7 @@ def a_lost_server_is_told_at_once(programs, browser):
 
 
 def every_view_is_accessible_in_light_and_dark(programs, browser):
-    with Daemon(programs, max_workers=1, queue_depth=2) as daemon:
+    with Gated(programs, max_workers=1, queue_depth=2) as daemon:
         for n in range(5):
             daemon.submit("wait", params={"n": n})
         broken = daemon.submit("broken", retries=0, priority="high")
@@ -259,7 +259,7 @@ def every_view_is_accessible_in_light_and_dark(programs, browser):
 
 
 def the_keyboard_reaches_everything_in_order(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         page = browser.open(daemon.url + "/")
         page.wait(READY)
         walk = accessibility.focus_walk(page, 40)
@@ -272,7 +272,7 @@ def the_keyboard_reaches_everything_in_order(programs, browser):
 
 
 def a_phone_shows_every_view_without_sideways_scrolling(programs, browser):
-    with Daemon(programs) as daemon:
+    with Gated(programs) as daemon:
         daemon.submit("broken", retries=0)
         page = browser.open(daemon.url + "/", width=390, height=844, mobile=True)
         page.wait(READY)

@@ -10,7 +10,7 @@ import subprocess
 import sys
 
 import chromium
-from daemon import Daemon
+from gated import Gated
 
 READY = "!document.getElementById('page').hidden && document.querySelector('#view > *')"
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -22,7 +22,7 @@ def main():
     if not chromium.find():
         print("there is no Chromium on this machine: the package chromium brings it", file=sys.stderr)
         return 2
-    with Daemon(programs, max_workers=4, queue_depth=4) as daemon, chromium.Browser() as browser:
+    with Gated(programs, max_workers=4, queue_depth=4) as daemon, chromium.Browser() as browser:
         clip = f"{daemon.home}/media/clip.mp4"
         subprocess.run([f"{programs}/hotwell-sample-clip", clip], check=True)
         load = [f"{programs}/hotwell", "bench", "--server", daemon.url, "--rate", "120", "--keys", "400", "--size", "1KiB-32KiB",

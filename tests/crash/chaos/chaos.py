@@ -19,8 +19,39 @@ import tempfile
 import threading
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from daemon import Client, Daemon, Hung, wait_gone  # noqa: E402 (it stands beside this file)
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+from daemon import Client, Daemon, Hung, wait_gone  # noqa: E402 (of tests/support)
+
+CONFIG = """
+[media]
+enabled = false
+[cache]
+memory_limit = "4MiB"
+[pool]
+min_workers = 0
+max_workers = 4
+backoff = "20ms"
+retries = 50
+max_crashes = 100
+durability = "{durability}"
+# Leaves a child in a session of its own behind, reads its input, and answers it in capitals.
+[[operation]]
+name = "upper"
+kind = "command"
+argv = ["sh", "-c", "setsid sh -c 'sleep 600 & wait' </dev/null >/dev/null 2>&1 & tr a-z A-Z"]
+stdin = "input"
+content_type = "text/plain"
+max_crashes = 100
+env = {{ CRASH_TAG = "{tag}" }}
+# Kept warm: answers what it is given.
+[[operation]]
+name = "echo"
+kind = "frames"
+argv = ["{bin}/hotwell-test-worker"]
+max_workers = 2
+max_crashes = 100
+env = {{ CRASH_TAG = "{tag}" }}
+"""
 
 FINAL = ("completed", "failed", "cancelled", "dead")
 BROKEN = (OSError, http.client.HTTPException)
@@ -182,7 +213,7 @@ def main():
     print(f"seed: HOTWELL_TEST_SEED={options.seed}", flush=True)
     chance = random.Random(options.seed)
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hotwell-chaos-"))
-    daemon = Daemon(pathlib.Path(options.bin_dir).resolve(), folder, options.durability)
+    daemon = Daemon(pathlib.Path(options.bin_dir).resolve(), folder, CONFIG, durability=options.durability)
     run = Run(daemon, options.jobs)
     waits = {"engine": [], "spawner": [], "worker": [], "grandchild": []}
     try:

@@ -13,8 +13,8 @@ import tempfile
 import threading
 
 sys.dont_write_bytecode = True
-sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from daemon import Client, Daemon  # noqa: E402 (it stands beside this file)
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+from daemon import Client, Daemon  # noqa: E402 (of tests/support)
 
 CONNECTIONS = 4
 SLACK = 16 << 20  # bytes: what the allocator keeps, the journal's page cache and log
@@ -38,7 +38,6 @@ argv = ["{bin}/hotwell-test-worker"]
 cache = false
 min_workers = 2
 env = {{ CRASH_TAG = "{tag}" }}
-# {durability}
 """
 
 
@@ -92,7 +91,7 @@ def main():
     parser.add_argument("--jobs", type=int, default=4000)
     options = parser.parse_args()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hotwell-soak-"))
-    daemon = Daemon(pathlib.Path(options.bin_dir).resolve(), folder, config=CONFIG)
+    daemon = Daemon(pathlib.Path(options.bin_dir).resolve(), folder, CONFIG)
     try:
         daemon.start()
         warm_up = max(options.jobs // 4, 2000)  # tables, caches and the allocator's arenas are as full as they get

@@ -11,7 +11,6 @@ Nothing listens on a fixed port, everything lives in a fresh directory and is en
  - an alert reaches the webhook and Alertmanager, which computes the same fingerprint; silences and test notifications work;
  - after kill -9 what fires goes on, and is told no second time.
 """
-import http.server
 import json
 import pathlib
 import re
@@ -24,41 +23,9 @@ import threading
 import urllib.error
 import urllib.request
 
-LIMIT = 60  # seconds that anything may take before the test says that it hangs
-
-
-class Sink(http.server.ThreadingHTTPServer):
-    """Keeps the bodies that are posted to it."""
-
-    def __init__(self):
-        super().__init__(("127.0.0.1", 0), self.Handler)
-        self.bodies = []
-        self.changed = threading.Condition()
-        threading.Thread(target=self.serve_forever, daemon=True).start()
-
-    @property
-    def url(self):
-        return f"http://127.0.0.1:{self.server_address[1]}/hook"
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_POST(self):
-            body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-            self.send_response(200)
-            self.end_headers()
-            with self.server.changed:
-                self.server.bodies.append(body)
-                self.server.changed.notify_all()
-
-        def log_message(self, *_):
-            pass
-
-    def wait(self, wanted):
-        """Waits until a body fits, and returns it."""
-        with self.changed:
-            found = self.changed.wait_for(lambda: next(filter(wanted, self.bodies), None), LIMIT)
-            if not found:
-                raise SystemExit(f"the webhook was told only {self.bodies}")
-            return found
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[2] / "support"))
+from webhook import LIMIT, Webhook  # noqa: E402 (of tests/support)
 
 
 class Program:
@@ -137,7 +104,7 @@ def main():
         print("skipped: prometheus or prometheus-alertmanager is not installed")
         sys.exit(77)
     never = threading.Event()
-    sink = Sink()
+    sink = Webhook()
     programs = []
     with tempfile.TemporaryDirectory(prefix="hotwell-peers-") as name:
         folder = pathlib.Path(name)
@@ -211,13 +178,13 @@ permanent_exit_codes = [1]
 
     status, answer = ask(f"{url}/v1/alerts/test", {"channel": "hook"})
     check("a test notification reaches the webhook", status == 200, answer)
-    sink.wait(lambda body: body["alerts"][0]["labels"]["alertname"] == "test")
+    sink.wait_for_body(lambda body: body["alerts"][0]["labels"]["alertname"] == "test")
     status, answer = ask(f"{url}/v1/alerts/test", {"channel": "nobody"})
     check("a channel that is not there is told so", status == 404, answer)
 
     for _ in range(20):
         ask(f"{url}/v1/jobs?wait=30", {"operation": "broken"})
-    fired = sink.wait(lambda body: body["status"] == "firing")["alerts"][0]
+    fired = sink.wait_for_body(lambda body: body["status"] == "firing")["alerts"][0]
     check("failing jobs raise errorRate at the webhook", fired["labels"]["alertname"] == "errorRate", fired)
 
     def at_peer():
@@ -237,16 +204,16 @@ permanent_exit_codes = [1]
     check("Prometheus has scraped the failures", bool(until("Prometheus has the failures", scraped, never)))
 
     daemon.kill()
-    before = len(sink.bodies)
+    before = len(sink.heard)
     daemon = Program(serve, r"listening on (http://\S+)", "stdout")
     programs.append(daemon)
     url = daemon.found
     status, silence = ask(f"{url}/v1/alerts/silences", {"matchers": {"alertname": "errorRate"}, "duration": 600})
     check("a silence begins", status == 201, silence)
-    ended = sink.wait(lambda body: body["status"] == "resolved" and body["alerts"][0]["labels"]["alertname"] == "errorRate")
+    ended = sink.wait_for_body(lambda body: body["status"] == "resolved" and body["alerts"][0]["labels"]["alertname"] == "errorRate")
     check("after kill -9 and a restart its end is told, silence or not", ended["alerts"][0]["startsAt"] == fired["startsAt"],
           ended)
-    again = [body for body in sink.bodies[before:] if body["status"] == "firing"]
+    again = [body for body in sink.heard[before:] if body["status"] == "firing"]
     check("and its firing no second time", not again, again)
     status, _ = ask(f"{url}/v1/alerts/silences/{silence['id']}", method="DELETE")
     check("a silence ends", status == 204)

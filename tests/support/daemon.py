@@ -1,4 +1,4 @@
-"""A real `hotwell serve` for the crash tests: started, asked over HTTP, killed, started again.
+"""A real `hotwell serve` of a test's own: started on a free port, asked over HTTP, killed, started again.
 
 Every process of a run carries a tag in its environment, the workers' children too, so that what a kill leaves behind is
 found and watched by pidfd, whatever it did to get away.
@@ -14,38 +14,6 @@ import subprocess
 import time
 
 HANG = 10.0  # nobody waits longer than this for a process to be gone
-
-CONFIG = """
-[media]
-enabled = false
-[cache]
-memory_limit = "4MiB"
-[pool]
-min_workers = 0
-max_workers = 4
-backoff = "20ms"
-retries = 50
-max_crashes = 100
-durability = "{durability}"
-# Leaves a child in a session of its own behind, reads its input, and answers it in capitals.
-[[operation]]
-name = "upper"
-kind = "command"
-argv = ["sh", "-c", "setsid sh -c 'sleep 600 & wait' </dev/null >/dev/null 2>&1 & tr a-z A-Z"]
-stdin = "input"
-content_type = "text/plain"
-max_crashes = 100
-env = {{ CRASH_TAG = "{tag}" }}
-# Kept warm: answers what it is given.
-[[operation]]
-name = "echo"
-kind = "frames"
-argv = ["{bin}/hotwell-test-worker"]
-max_workers = 2
-max_crashes = 100
-env = {{ CRASH_TAG = "{tag}" }}
-"""
-
 
 class Hung(Exception):
     pass
@@ -82,11 +50,13 @@ def describe(pid):
 
 
 class Daemon:
-    def __init__(self, bin_dir, folder, durability="process", config=CONFIG):
-        self.bin_dir, self.folder = pathlib.Path(bin_dir), pathlib.Path(folder)
+    """`config` may name {tag}, {bin}, {home} and what else is given in `names`; token: of requests by ask()."""
+
+    def __init__(self, bin_dir, folder, config, token=None, **names):
+        self.bin_dir, self.folder, self.token = pathlib.Path(bin_dir), pathlib.Path(folder), token
         self.tag = f"hotwell-{os.getpid()}-{self.folder.name}"
         self.config = self.folder / "hotwell.toml"
-        self.config.write_text(config.format(tag=self.tag, bin=self.bin_dir, durability=durability), encoding="utf-8")
+        self.config.write_text(config.format(tag=self.tag, bin=self.bin_dir, home=self.folder, **names), encoding="utf-8")
         self.log = (self.folder / "daemon.log").open("ab")
         self.process = None
         self.port = 0
@@ -104,6 +74,25 @@ class Daemon:
         if not found:
             raise SystemExit(f"the daemon did not start: {line!r}\n{self.last_words()}")
         self.port = int(found[1])
+
+    @property
+    def url(self):
+        return f"http://127.0.0.1:{self.port}"
+
+    def ask(self, method, path, body=None):
+        """Status and text of an answer, over a connection of its own."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
+        connection.request(method, path, body, {"Authorization": f"Bearer {self.token}"} if self.token else {})
+        answer = connection.getresponse()
+        text = answer.read()
+        connection.close()
+        return answer.status, text
+
+    def submit(self, operation, **job):
+        """The id of an accepted job."""
+        status, text = self.ask("POST", "/v1/jobs", json.dumps({"operation": operation, **job}))
+        assert status in (200, 202), text
+        return json.loads(text)["id"]
 
     def last_words(self):
         return (self.folder / "daemon.log").read_text(errors="replace")[-4000:]

@@ -1,9 +1,13 @@
-"""A Hotwell of the test's own: a fresh directory, a port that was free, operations that wait at a gate."""
-import http.client
+"""A daemon for whoever looks at the page: a fresh directory, and operations that wait at a gate."""
 import json
 import os
-import subprocess
+import pathlib
+import sys
 import tempfile
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from daemon import Daemon  # noqa: E402 (of tests/support)
 
 GATES = 10
 
@@ -40,7 +44,7 @@ permanent_exit_codes = [2]
 """
 
 
-class Daemon:
+class Gated(Daemon):
     def __init__(self, programs, tokens=(), max_workers=2, queue_depth=100, more=""):
         self.programs = programs
         self.directory = tempfile.TemporaryDirectory(prefix="hotwell-browser-", ignore_cleanup_errors=True)
@@ -48,18 +52,9 @@ class Daemon:
         os.mkdir(f"{self.home}/media")
         for n in range(GATES):
             os.mkfifo(f"{self.home}/gate-{n}")
-        self.token = tokens[0] if tokens else None
-        with open(f"{self.home}/hotwell.toml", "w", encoding="utf-8") as file:
-            file.write(CONFIG.format(home=self.home, max_workers=max_workers, queue_depth=queue_depth, more=more,
-                                     server=f"tokens = {json.dumps(list(tokens))}" if tokens else ""))
-        self.log = open(f"{self.home}/log", "w", encoding="utf-8")
-        self.process = subprocess.Popen(
-            [f"{programs}/hotwell", "serve", "--config", f"{self.home}/hotwell.toml", "--data", f"{self.home}/data", "--listen", "127.0.0.1:0"],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        line = self.process.stdout.readline()
-        if not line.startswith("listening on "):
-            raise AssertionError(f"the daemon did not come up: {open(self.log.name, encoding='utf-8').read()}")
-        self.url = line.split()[-1]
+        super().__init__(programs, self.home, CONFIG, token=tokens[0] if tokens else None, max_workers=max_workers,
+                         queue_depth=queue_depth, more=more, server=f"tokens = {json.dumps(list(tokens))}" if tokens else "")
+        self.start()
 
     def __enter__(self):
         return self
@@ -74,20 +69,6 @@ class Daemon:
             self.process.kill()  # a drain would wait for who stands at a gate; its workers go with it
             self.process.wait()
         self.process.stdout.close()
-
-    def ask(self, method, path, body=None):
-        """Status and text of an answer."""
-        connection = http.client.HTTPConnection(self.url.removeprefix("http://"), timeout=60)
-        connection.request(method, path, body, {"Authorization": f"Bearer {self.token}"} if self.token else {})
-        answer = connection.getresponse()
-        text = answer.read()
-        connection.close()
-        return answer.status, text
-
-    def submit(self, operation, **job):
-        status, text = self.ask("POST", "/v1/jobs", json.dumps({"operation": operation, **job}))
-        assert status in (200, 202), text
-        return json.loads(text)["id"]
 
     def open_gate(self, n):
         """Lets the job "wait" with the parameter n pass; waits until it stands there."""
