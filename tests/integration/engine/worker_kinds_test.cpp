@@ -79,8 +79,8 @@ from_template = true
 
 // A picture of a hundred kilobytes that is a hundred megabytes once it is decoded, beside one that is small.
 TEST_F(WorkerKinds, ADecompressionBombEndsAloneInItsSandbox) {
-#ifdef __SANITIZE_ADDRESS__
-  GTEST_SKIP() << "the address sanitizer keeps a worker's memory from being limited, and ends it in its own way";
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+  GTEST_SKIP() << "a sanitizer keeps a worker's memory from being limited, and ends it in its own way";
 #endif
   const std::string paint = R"(
 import struct, sys, zlib

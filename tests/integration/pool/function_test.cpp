@@ -70,11 +70,13 @@ TEST(FunctionPool, AStopTokenReachesTheFunction) {
 
 TEST(FunctionPool, ATimeoutGivesUpOnAFunctionThatGoesOn) {
   std::atomic<bool> let_go{false};
-  WorkerPool pool{{.min_workers = 0, .max_workers = 1, .timeout = 20ms, .retries = 0, .kill_grace = 20ms}};
-  auto future = pool.submit([&](std::stop_token) {
-    while (!let_go) std::this_thread::yield();
-    return 1;
-  });
+  WorkerPool pool{{.min_workers = 0, .max_workers = 1, .retries = 0, .kill_grace = 20ms}};
+  auto future = pool.submit(
+      [&](std::stop_token) {
+        while (!let_go) std::this_thread::yield();
+        return 1;
+      },
+      {.timeout = 20ms});
   EXPECT_EQ(future.get().error().code, Code::timeout);
   auto next = pool.submit([](std::stop_token) { return 2; });
   EXPECT_EQ(next.wait_for(0s), std::future_status::timeout);  // the only place is still taken
