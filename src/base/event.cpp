@@ -4,6 +4,11 @@
 
 namespace hotwell {
 
+std::uint64_t detail::next_channel_number() noexcept {
+  static std::atomic<std::uint64_t> numbers{0};
+  return numbers.fetch_add(1, std::memory_order_relaxed) + 1;
+}
+
 std::string_view to_string(Level level) noexcept {
   switch (level) {
     case Level::memory: return "memory";

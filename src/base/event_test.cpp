@@ -110,6 +110,41 @@ TEST(Events, ThreadsMayPublishAndSubscribeAtOnce) {
   EXPECT_EQ(passing, before) << "a subscription was left behind";
 }
 
+TEST(Events, AListenerMayPublishTheSameEventElsewhereMeanwhile) {
+  CacheEvents events;
+  CacheEvents others;
+  int outer = 0, inner = 0, last = 0;
+  const auto other = others.on<CacheMiss>([&](const CacheMiss&) { ++inner; });
+  const auto a = events.on<CacheMiss>([&](const CacheMiss& e) {
+    if (++outer < 3) events.publish(e);
+    others.publish(e);
+  });
+  const auto b = events.on<CacheMiss>([&](const CacheMiss&) { ++last; });
+  events.publish(miss);
+  EXPECT_EQ(outer, 3);
+  EXPECT_EQ(inner, 3);
+  EXPECT_EQ(last, 3);
+  // A channel in the place of one that is gone is another.
+  for (int i = 0; i < 10; ++i) {
+    CacheEvents passing;
+    int calls = 0;
+    const auto mine = passing.on<CacheMiss>([&](const CacheMiss&) { ++calls; });
+    passing.publish(miss);
+    EXPECT_EQ(calls, 1);
+  }
+}
+
+TEST(Events, WhoListensCostsNoAllocationEach) {
+  CacheEvents events;
+  int calls = 0;
+  const auto subscription = events.on<CacheMiss>([&](const CacheMiss&) { ++calls; });
+  events.publish(miss);
+  const auto before = test::allocations();
+  for (int i = 0; i < 100; ++i) events.publish(miss);
+  EXPECT_EQ(test::allocations(), before);
+  EXPECT_EQ(calls, 101);
+}
+
 TEST(Events, WithoutAListenerPublishingAllocatesNothing) {
   CacheEvents events;
   {
