@@ -31,6 +31,17 @@ int main() {
   }
   std::cout << made->bytes().text() << '\n';
 
+  auto page = cache.get_or_compute(
+      "page", [](hotwell::Sink& sink) { return sink.write("rendered"); },
+      {.store = {.type = "page", .ttl = 60s}, .wait = 2s, .negative_ttl = 5s, .stale_while_revalidate = 30s});
+  if (!page) {
+    std::cerr << to_string(page.error()) << '\n';
+    return 1;
+  }
+
+  if (auto told = cache.explain("page"))
+    for (const auto& sentence : told->story) std::cout << sentence << '\n';
+
   const hotwell::CacheStats stats = cache.stats();
   std::cout << stats.memory.hits << " hit in memory, " << hits_seen << " seen as it happened\n";
   return 0;

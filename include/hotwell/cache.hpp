@@ -12,6 +12,7 @@
 #include <string>
 #include <string_view>
 #include <utility>
+#include <vector>
 
 #include <boost/asio/any_io_executor.hpp>
 #include <boost/asio/associated_executor.hpp>
@@ -36,8 +37,10 @@ struct CacheOptions {
   unsigned promote_after = 5;                     ///< more hits than this on disk promote to memory
   Bytes stream_over{4ULL << 20};                  ///< larger objects never enter memory (where there is a directory)
   std::optional<Bytes>
-      stream_limit{};          ///< of objects over stream_over; by default a tenth of the file system stays free
+      stream_limit{};              ///< of objects over stream_over; by default a tenth of the file system stays free
   std::string policy = "default";  ///< of eviction from memory: also wtinylfu, s3fifo, sieve, lru, fifo
+  /// Each entry lives up to this part of its TTL shorter, so that what was stored together does not expire together.
+  double ttl_jitter = 0;
 };
 
 struct SetOptions {
@@ -45,6 +48,19 @@ struct SetOptions {
   std::optional<Duration> ttl{};  ///< by default CacheOptions::max_age
   Metadata metadata{};
   std::string content_type = "application/octet-stream";
+};
+
+/// How get_or_compute() stores what it makes, and what it does meanwhile.
+struct ComputeOptions {
+  SetOptions store{};
+  /// How long a caller waits for another's computation; then it is told `timeout`, and the computation goes on.
+  std::optional<Duration> wait{};
+  /// How long a failure is remembered: whoever asks meanwhile is told the same error. By default it is forgotten at
+  /// once.
+  Duration negative_ttl{};
+  /// The object lives this much longer than its TTL: asked for within that time it is returned at once, and `compute`
+  /// makes it anew on a thread of the cache. Callers that name different times share the object's one end.
+  Duration stale_while_revalidate{};
 };
 
 /// The metadata of an Object, read only. Valid as long as a copy of the object lives.
@@ -112,10 +128,51 @@ struct CacheStats {
     std::uint64_t hits = 0;
     std::uint64_t misses = 0;
     double hit_rate = 0;  ///< hits / (hits + misses); 0 before the first look-up
+    Bytes served;         ///< the sizes of all hits in sum
+  };
+  /// What became of the objects with one type tag. A miss has a type where its asker said what it would store:
+  /// get_or_compute() and jobs.
+  struct Type {
+    std::uint64_t sets = 0;
+    Bytes stored;
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
+    Bytes served;
   };
   Tier memory, disk, stream;
   Tier total;  ///< entries and sizes of all levels in sum (an object may be in two); hits and misses of the whole
+  /// How warm the start was.
+  struct FirstMinute {
+    std::uint64_t hits = 0;
+    std::uint64_t misses = 0;
+    std::uint64_t warmed = 0;  ///< objects that were brought up into memory from the last run's list
+  };
+  std::optional<FirstMinute> first_minute;  ///< absent until it is over, and where there is no directory
+  /// By type tag; what has none is not among them. Of more than 64 tags the later ones share "__other__".
+  std::map<std::string, Type> types;
 };
+
+/// What a cache can tell of one key: where it is, and what happened to it lately.
+struct CacheExplanation {
+  struct Copy {
+    Level level = Level::memory;
+    Bytes size;
+    unsigned hits = 0;  ///< since it came there or was last promoted, decayed; memory does not count them
+  };
+  struct Step {
+    enum class What : std::uint8_t { promoted, warmed, evicted, expired, erased, damaged };
+    What what = What::evicted;
+    WallTime when{};
+    Level level = Level::memory;  ///< which it left; where it was brought up, from which
+    std::string because_of;       ///< the key whose storing made it leave; empty where that was not the reason
+  };
+  std::string key;
+  std::optional<Object> object;  ///< its description; absent where no level has it
+  std::vector<Copy> copies;
+  std::vector<Step> steps;         ///< oldest first, as far as they are remembered: the last 16,384 of all keys
+  std::vector<std::string> story;  ///< the same in sentences
+};
+[[nodiscard]] std::string_view to_string(CacheExplanation::Step::What what) noexcept;
 
 /// What became of the keys that Cache::warm() was given.
 struct Warmed {
@@ -139,8 +196,9 @@ class Cache {
   Cache& operator=(const Cache&) = delete;
 
   /// Stores bytes under a key, replacing what was there. Errors: invalid_argument (an empty key, one over 4096 bytes,
-  /// or one with the reserved prefix "result:"), too_large, disk_full, overloaded (everything is pinned), io. What failed may have happened all the
-  /// same: until a set or erase of the key succeeds, a look-up may find the one or the other.
+  /// or one with the reserved prefix "result:"), too_large, disk_full, overloaded (everything is pinned), io. What
+  /// failed may have happened all the same: until a set or erase of the key succeeds, a look-up may find the one or the
+  /// other.
   Result<void> set(std::string_view key, ByteView bytes, SetOptions options = {});
   /// Asks every tier; promotes what is hot. A miss is an empty optional. Errors: io.
   Result<std::optional<Object>> get(std::string_view key);
@@ -182,11 +240,15 @@ class Cache {
   Result<std::unique_ptr<Sink>> begin(std::string_view key, SetOptions options = {});
 
   /// What is there, or what `compute` writes: once, however many callers ask at the same time; they all get the same
-  /// object or the same error. A failure is not remembered.
-  Result<Object> get_or_compute(std::string_view key, const std::function<Result<void>(Sink&)>& compute,
-                                SetOptions options = {});
+  /// object or the same error. `compute` runs on the first caller's thread, or on one of the cache's where it makes a
+  /// stale object anew. Errors: as set(); compute's own; failed, where it throws; timeout (ComputeOptions::wait).
+  Result<Object> get_or_compute(std::string_view key, std::function<Result<void>(Sink&)> compute,
+                                ComputeOptions options = {});
 
   [[nodiscard]] CacheStats stats() const;
+  /// Where a key is, how it came there, its hits and what made it leave. Counts no hit.
+  /// Errors: not_found (it is nowhere and nothing of it is remembered), io.
+  [[nodiscard]] Result<CacheExplanation> explain(std::string_view key);
   template <class E>
   [[nodiscard]] Subscription on(std::function<void(const E&)> listener) {
     return events().template on<E>(std::move(listener));

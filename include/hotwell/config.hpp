@@ -32,6 +32,8 @@ struct OperationConfig {
   bool stdin_is_input = false;
   std::string content_type = "application/octet-stream";
   bool cache = true;
+  std::optional<Duration> ttl{};
+  Duration negative_ttl{};
   std::optional<Duration> timeout{};
   std::vector<int> permanent_exit_codes{};
   std::map<std::string, std::string> env{};

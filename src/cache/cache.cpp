@@ -39,11 +39,12 @@ Warmed Cache::warm(std::span<const std::string> keys) { return impl_->warm(keys)
 Result<std::unique_ptr<Sink>> Cache::begin(std::string_view key, SetOptions options) {
   return impl_->begin(key, std::move(options));
 }
-Result<Object> Cache::get_or_compute(std::string_view key, const std::function<Result<void>(Sink&)>& compute,
-                                     SetOptions options) {
-  return impl_->get_or_compute(key, compute, std::move(options));
+Result<Object> Cache::get_or_compute(std::string_view key, std::function<Result<void>(Sink&)> compute,
+                                     ComputeOptions options) {
+  return impl_->get_or_compute(key, std::move(compute), std::move(options));
 }
 CacheStats Cache::stats() const { return impl_->stats(); }
+Result<CacheExplanation> Cache::explain(std::string_view key) { return impl_->explain(key); }
 CacheEvents& Cache::events() { return impl_->events(); }
 void Cache::register_knobs(Knobs& knobs) { impl_->register_knobs(knobs); }
 const CacheOptions& Cache::options() const { return impl_->options(); }

@@ -4,7 +4,6 @@
 #include <filesystem>
 #include <fstream>
 #include <future>
-#include <latch>
 #include <set>
 #include <thread>
 #include <vector>
@@ -14,9 +13,7 @@
 
 #include "cache/hot_list.hpp"
 #include "cache/reader.hpp"
-#include "cache/tiered_cache.hpp"
-#include "sim/clock.hpp"
-#include "sim/disk.hpp"
+#include "cache/testing/cache.hpp"
 #include "tests/support/allocations.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -27,38 +24,7 @@ using namespace std::chrono_literals;
 using namespace hotwell::literals;
 namespace fs = std::filesystem;
 
-class CacheTest : public ::testing::Test {
- protected:
-  CacheOptions options() {
-    return {
-        .directory = directory_.path() / "cache", .memory_limit = 4_MiB, .disk_limit = 64_MiB, .stream_over = 1_MiB};
-  }
-  void open(CacheOptions options) {
-    impl_.reset();
-    auto opened = Cache::Impl::open(std::move(options), {clock_, disk_, {}});
-    ASSERT_TRUE(opened) << to_string(opened.error());
-    impl_ = std::move(*opened);
-  }
-  void open() { open(options()); }
-  std::optional<std::string> get(std::string_view key) {
-    auto object = impl_->get(key);
-    EXPECT_TRUE(object.has_value());
-    return object && *object ? std::optional(std::string((*object)->bytes().text())) : std::nullopt;
-  }
-  std::optional<Level> level(std::string_view key) {
-    auto object = impl_->get(key);
-    return object && *object ? std::optional((*object)->level) : std::nullopt;
-  }
-  /// Pushes everything else out of memory.
-  void flood_memory() {
-    for (int i = 0; i < 10; ++i) ASSERT_TRUE(impl_->set("flood" + std::to_string(i), std::string(900 << 10, 'f'), {}));
-  }
-
-  test::TempDir directory_;
-  sim::FakeClock clock_;
-  sim::LossyDisk disk_{{}, 1};
-  std::unique_ptr<Cache::Impl> impl_;
-};
+using test::CacheTest;
 
 TEST(Cache, TheExampleOfTheInterfaces) {
   test::TempDir directory;
@@ -518,55 +484,6 @@ TEST_F(CacheTest, ADamagedPartDropsTheObject) {
   EXPECT_EQ(impl_->verify(*object, 2 << 20, 10).error().code, Code::io);
   EXPECT_FALSE(impl_->contains("large"));
   EXPECT_EQ(reasons, std::vector<std::string>{"damaged"});
-}
-
-TEST_F(CacheTest, AThousandAskersCauseOneComputation) {
-  open();
-  constexpr int askers = 1000;
-  std::atomic<int> computations{0};
-  std::latch ready(askers);
-  std::atomic<int> good{0};
-  std::vector<std::jthread> threads;
-  threads.reserve(askers);
-  for (int i = 0; i < askers; ++i) {
-    threads.emplace_back([&] {
-      ready.arrive_and_wait();
-      const auto object = impl_->get_or_compute("key",
-                                                [&](Sink& sink) {
-                                                  ++computations;
-                                                  return sink.write("the one result");
-                                                },
-                                                {});
-      if (object && object->bytes().text() == "the one result") ++good;
-    });
-  }
-  threads.clear();
-  EXPECT_EQ(computations, 1);
-  EXPECT_EQ(good, askers);
-}
-
-TEST_F(CacheTest, AFailedComputationIsNotRemembered) {
-  open();
-  const auto failing = [](Sink& sink) -> Result<void> {
-    if (auto written = sink.write("half"); !written) return written;
-    return fail(Code::corrupt_input, "this cannot be computed");
-  };
-  for (int i = 0; i < 2; ++i) {
-    const auto failed = impl_->get_or_compute("key", failing, {});
-    ASSERT_FALSE(failed);
-    EXPECT_EQ(failed.error().code, Code::corrupt_input);
-    EXPECT_FALSE(impl_->contains("key"));
-  }
-  const auto threw = impl_->get_or_compute("key", [](Sink&) -> Result<void> { throw std::runtime_error("boom"); }, {});
-  ASSERT_FALSE(threw);
-  EXPECT_NE(threw.error().message.find("boom"), std::string::npos);
-  const auto made = impl_->get_or_compute("key",
-                                          [](Sink& sink) {
-                                            if (auto written = sink.write("good"); !written) return written;
-                                            return sink.seal(4);
-                                          },
-                                          {});
-  EXPECT_EQ(made->bytes().text(), "good");
 }
 
 TEST_F(CacheTest, ListenersMayUseTheCache) {

@@ -34,6 +34,8 @@ class Description {
   /// Checks the stored bytes [offset, offset + length) against their checksums, each chunk once.
   /// Errors: io, where they are not what was stored. Precondition: within the object.
   [[nodiscard]] virtual Result<void> verify(std::uint64_t offset, std::uint64_t length) const;
+  /// Whether verify() would have nothing left to read. Never blocks.
+  [[nodiscard]] virtual bool verified(std::uint64_t offset, std::uint64_t length) const noexcept;
 };
 
 /// The bytes of a file's object in memory, mapped when first asked for. Shared by the copies of one look-up's object.

@@ -23,7 +23,7 @@ void LookupCounters::read(CacheStats::Tier& into) const noexcept {
   into.hit_rate = asked == 0 ? 0 : static_cast<double>(into.hits) / static_cast<double>(asked);
 }
 
-unsigned LookupCounters::thread_number() noexcept {
+unsigned thread_number() noexcept {
   static constinit std::atomic<unsigned> threads{0};
   static constinit thread_local unsigned number = 0;  // 0: not numbered yet
   if (number == 0) number = threads.fetch_add(1, std::memory_order_relaxed) + 1;

@@ -27,6 +27,7 @@ struct Removal {
   std::uint64_t size = 0;
   Level level = Level::memory;
   Cause cause = Cause::capacity;
+  std::uint64_t digest = 0;  ///< XXH3-64 of the key, where that itself is not known
 };
 using Removals = std::vector<Removal>;
 
@@ -43,7 +44,7 @@ struct FindOptions {
 
 struct Found {
   Object object;
-  unsigned hits = 0;  ///< of this entry, decayed, this one included; 0 where the tier does not count them
+  unsigned hits = 0;  ///< of this entry, decayed, a counted one included; 0 where the tier does not count them
 };
 
 /// Threads: any. `now` decides what has expired: an expired object is absent for every member but sweep().
@@ -75,6 +76,9 @@ class Tier {
   [[nodiscard]] virtual CacheStats::Tier stats() const = 0;
 };
 
+/// A small number of the calling thread's own, from 1 on: which stripe of counters it counts in.
+[[nodiscard]] unsigned thread_number() noexcept;
+
 /// Look-ups of one tier, exact. Threads count in different lines, so that none waits for another's.
 class LookupCounters {
  public:
@@ -89,7 +93,6 @@ class LookupCounters {
     std::atomic<std::uint64_t> misses{0};
   };
   [[nodiscard]] Stripe& mine() noexcept { return stripes_[thread_number() % stripes_.size()]; }
-  [[nodiscard]] static unsigned thread_number() noexcept;
 
   std::array<Stripe, 16> stripes_;
 };

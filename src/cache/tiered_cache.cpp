@@ -1,16 +1,9 @@
 #include "cache/tiered_cache.hpp"
 
-#include <csignal>
-#include <limits>
 #include <unordered_set>
-
-#include <fmt/format.h>
-#include <pthread.h>
-#include <boost/asio/post.hpp>
 
 #include "base/assert.hpp"
 #include "base/digest.hpp"
-#include "cache/directory.hpp"
 #include "cache/keys.hpp"
 #include "cache/reader.hpp"
 
@@ -36,126 +29,7 @@ Details details_of(const Object& object) {
           .expires = object.expires};
 }
 
-/// Starts a thread that takes no signals: they are the host program's.
-std::thread quiet_thread(const char* name, std::function<void()> run) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(std::move(run));
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread.native_handle(), name);
-  return thread;
-}
-
 }  // namespace
-
-Cache::Impl::Impl(CacheOptions options, const Seams& seams)
-    : options_(std::move(options)),
-      clock_(seams.clock),
-      disk_(seams.disk),
-      max_age_(options_.max_age.count()),
-      promote_after_(options_.promote_after),
-      stream_over_(options_.stream_over.count),
-      memory_limit_(options_.memory_limit.count),
-      stream_limit_given_(options_.stream_limit.has_value()),
-      opened_(clock_.now()),
-      hot_saved_(opened_) {}
-
-Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options) {
-  return open(std::move(options), {host::system_clock(), host::system_disk(), std::chrono::seconds{1}});
-}
-
-Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options, const Seams& seams) {
-  if (!options.directory.empty()) {
-    std::error_code error;
-    options.directory = std::filesystem::absolute(options.directory, error);
-    if (error) return system_fail(error.value(), "finding the cache's directory");
-  }
-  if (options.max_age <= Duration::zero())
-    return fail(Code::invalid_argument, "cache max_age: expected more than zero");
-  auto impl = std::unique_ptr<Impl>(new Impl(std::move(options), seams));
-  if (auto started = impl->start(); !started) return std::unexpected(started.error());
-  if (seams.sweep_every) {
-    impl->sweep_every(*seams.sweep_every);
-    impl->warm_from_last_run();
-  }
-  return impl;
-}
-
-Result<void> Cache::Impl::start() {
-  auto policy = make_policy(options_.policy);
-  if (!policy) return std::unexpected(policy.error());
-  memory_ = std::make_unique<MemoryTier>(options_.memory_limit, std::move(*policy));
-  if (!options_.directory.empty()) {
-    auto claim = claim_directory(disk_, options_.directory);
-    if (!claim) return std::unexpected(claim.error());
-    claim_ = std::move(*claim);
-    if (auto opened = open_tiers(); !opened) return opened;
-  }
-  thread_ = quiet_thread("hotwell-cache", [this] { background_.run(); });
-  return {};
-}
-
-Result<void> Cache::Impl::open_tiers() {
-  const auto now = clock_.wall();
-  auto disk =
-      DiskTier::open(disk_,
-                     {.directory = disk_directory(options_.directory),
-                      .limit = options_.disk_limit,
-                      .tells_evictions = [this] { return events_.any<CacheEviction>() || events_.any<CacheExpiry>(); }},
-                     now);
-  if (!disk) return std::unexpected(disk.error());
-  disk_tier_ = std::move(*disk);
-  auto stream = StreamTier::open(
-      disk_,
-      {.directory = stream_directory(options_.directory),
-       .limit = options_.stream_limit.value_or(Bytes{std::numeric_limits<std::uint64_t>::max()}),
-       .used_above = [this](std::string_view key) { return memory_->generation(key, clock_.wall()).has_value(); }},
-      now);
-  if (!stream) return std::unexpected(stream.error());
-  stream_ = std::move(*stream);
-  last_generation_ = recovery().last_generation;
-  Removals untold;  // nobody listens yet
-  fit_stream_limit(untold);
-  return settle_doubles();
-}
-
-Result<void> Cache::Impl::settle_doubles() {
-  const auto now = clock_.wall();
-  Removals untold;
-  Result<void> done;
-  stream_->for_each(now, [&](const Object& large) {
-    const auto small = disk_tier_->generation(large.key, now);
-    if (!small) return true;
-    Tier& older = *small < large.generation ? static_cast<Tier&>(*disk_tier_) : *stream_;
-    if (auto erased = older.erase(large.key, now, untold); !erased) done = std::unexpected(erased.error());
-    return done.has_value();
-  });
-  return done;
-}
-
-void Cache::Impl::fit_stream_limit(Removals& removed) {
-  if (stream_limit_given_.load(std::memory_order_relaxed)) return;
-  const auto space = disk_.space(options_.directory);
-  if (!space) return;
-  // On a file system that is fuller than that, a tenth of what is left.
-  const auto tenth = space->size.count / 10;
-  const auto room = space->free.count > tenth ? space->free.count - tenth : 0;
-  stream_->set_limit(stream_->stats().size + Bytes{std::max(room, space->free.count / 10)}, removed);
-}
-
-Cache::Impl::~Impl() {
-  if (!thread_.joinable()) return;
-  // Look-ups that wait are answered first; then nothing is left to run.
-  boost::asio::post(background_, [this] {
-    closing_ = true;
-    next_sweep_.cancel();
-    working_.reset();
-  });
-  thread_.join();
-  save_hot_keys();
-}
 
 Result<void> Cache::Impl::set(std::string_view key, ByteView bytes, SetOptions options) {
   auto stored = store(key, bytes, std::move(options));
@@ -163,7 +37,8 @@ Result<void> Cache::Impl::set(std::string_view key, ByteView bytes, SetOptions o
   return {};
 }
 
-Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptions options) {
+Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptions options,
+                                  const Precondition& precondition) {
   if (auto good = check_user_key(key); !good) return std::unexpected(good.error());
   auto details = describe(key, std::move(options));
   const bool small = fits_disk(details, bytes.size());
@@ -174,6 +49,7 @@ Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptio
   const auto put = [&]() -> Result<Object> {
     if (!stream_ || small) {
       const std::lock_guard lock(stripe(key));
+      if (auto good = check(key, precondition); !good) return std::unexpected(good.error());
       return stream_ ? put_small(std::move(details), *copy, removed) : memory_->put(std::move(details), *copy, removed);
     }
     auto draft = stream_->draft(key, details.generation, removed);
@@ -181,6 +57,7 @@ Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptio
     if (auto written = (*draft)->write(0, bytes, removed); !written) return std::unexpected(written.error());
     if (auto finished = (*draft)->finish(bytes.size(), removed); !finished) return std::unexpected(finished.error());
     const std::lock_guard lock(stripe(key));
+    if (auto good = check(key, precondition); !good) return std::unexpected(good.error());
     auto object = stream_->commit(**draft, details, removed);
     if (!object) return object;
     if (auto gone = remove_older(*disk_tier_, details, removed); !gone) return std::unexpected(gone.error());
@@ -188,7 +65,7 @@ Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptio
     return object;
   };
   auto object = put();
-  tell(removed);
+  tell(removed, key);
   if (object) tell_set(*object);
   return object;
 }
@@ -196,22 +73,33 @@ Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptio
 std::optional<Object> Cache::Impl::try_get(std::string_view key) {
   auto object = memory_->try_find(key, clock_.wall(), Count::no);
   if (!object) return std::nullopt;
-  total_.hit();
-  if (events_.any<CacheHit>()) events_.publish(CacheHit{std::string(key), Level::memory, {*object->size()}});
+  tell_hit(*object);
   return object;
+}
+
+std::optional<Object> Cache::Impl::try_lookup(std::string_view key) {
+  if (auto object = try_get(key)) return object;
+  // Where a key may be in both tiers below, or may have to be promoted, it takes a whole look-up.
+  if (!stream_ || doubles_.load(std::memory_order_acquire)) return std::nullopt;
+  auto found = stream_->try_find(key, clock_.wall());
+  if (!found) return std::nullopt;
+  memory_->count_miss();
+  disk_tier_->count_miss();
+  tell_hit(found->object);
+  return std::move(found->object);
 }
 
 Result<std::optional<Object>> Cache::Impl::get(std::string_view key) { return find(key, Check::whole, Asker::first); }
 
-Result<std::optional<Object>> Cache::Impl::lookup(std::string_view key) {
-  return find(key, Check::later, Asker::first);
+Result<std::optional<Object>> Cache::Impl::lookup(std::string_view key, std::string_view type) {
+  return find(key, Check::later, Asker::first, type);
 }
 
 Result<std::optional<Object>> Cache::Impl::look_again(std::string_view key) {
   return find(key, Check::later, Asker::again);
 }
 
-Result<std::optional<Object>> Cache::Impl::find(std::string_view key, Check check, Asker asker) {
+Result<std::optional<Object>> Cache::Impl::find(std::string_view key, Check check, Asker asker, std::string_view type) {
   const auto now = clock_.wall();
   const FindOptions options{check, asker == Asker::first ? Count::yes : Count::no};
   Removals removed;
@@ -221,21 +109,14 @@ Result<std::optional<Object>> Cache::Impl::find(std::string_view key, Check chec
     if (found && *found && (*found)->hits > promote_after_.load(std::memory_order_relaxed))
       promote((*found)->object, removed);
   }
-  tell(removed);
+  tell(removed, key);
   if (!found) return std::unexpected(found.error());
   if (!*found) {
-    if (asker == Asker::first) {
-      total_.miss();
-      if (events_.any<CacheMiss>()) events_.publish(CacheMiss{std::string(key)});
-    }
+    if (asker == Asker::first) tell_miss(key, type);
     return std::nullopt;
   }
-  auto& object = (*found)->object;
-  if (asker == Asker::first) {
-    total_.hit();
-    if (events_.any<CacheHit>()) events_.publish(CacheHit{std::string(key), object.level, {*object.size()}});
-  }
-  return std::move(object);
+  if (asker == Asker::first) tell_hit((*found)->object);
+  return std::move((*found)->object);
 }
 
 Result<std::optional<Found>> Cache::Impl::find_below(std::string_view key, WallTime now, FindOptions options,
@@ -257,7 +138,9 @@ void Cache::Impl::promote(const Object& object, Removals& removed) {
     disk_tier_->forget_hits(object.key);
   else
     stream_->forget_hits(object.key);
-  if (bring_up(object, removed) && events_.any<CachePromotion>())
+  if (!bring_up(object, removed)) return;
+  Chronicle::Page(chronicle_, clock_.wall()).note(object.key, CacheExplanation::Step::What::promoted, object.level);
+  if (events_.any<CachePromotion>())
     events_.publish(CachePromotion{std::string(object.key), object.level, Level::memory, {size}});
 }
 
@@ -288,13 +171,14 @@ Result<void> Cache::Impl::verify(const Object& object, std::uint64_t offset, std
   return good;
 }
 
-Result<bool> Cache::Impl::erase(std::string_view key) {
+Result<bool> Cache::Impl::erase(std::string_view key, const Precondition& precondition) {
   if (auto good = check_key(key); !good) return std::unexpected(good.error());
   const auto now = clock_.wall();
   Removals removed;
   bool was_there = false;
   {
     const std::lock_guard lock(stripe(key));
+    if (auto good = check(key, precondition); !good) return std::unexpected(good.error());
     // What is on disk first, of two the older one: if it cannot be removed, nothing has changed.
     if (stream_) {
       Tier* older = disk_tier_.get();
@@ -309,8 +193,22 @@ Result<bool> Cache::Impl::erase(std::string_view key) {
     }
     was_there |= memory_->erase(key, now, removed).value();
   }
+  failures_.forget(key);
+  if (was_there) Chronicle::Page(chronicle_, now).note(key, CacheExplanation::Step::What::erased, Level::memory);
   if (was_there && events_.any<CacheDelete>()) events_.publish(CacheDelete{std::string(key)});
   return was_there;
+}
+
+Result<void> Cache::Impl::check(std::string_view key, const Precondition& precondition) const {
+  if (!precondition) return {};
+  const auto now = clock_.wall();
+  auto generation = memory_->generation(key, now);
+  if (stream_) {
+    const auto there = below(key, now);
+    generation = there ? std::optional(there->generation) : std::nullopt;
+  }
+  if (precondition(generation)) return {};
+  return fail(Code::cancelled, "the object is no longer the one that its writer expected");
 }
 
 Result<void> Cache::Impl::clear() {
@@ -324,10 +222,13 @@ Result<void> Cache::Impl::clear() {
     // Where the disk kept some, memory still lets go of all: what is left is found there.
     (void)memory_->clear(removed);
   }
-  if (events_.any<CacheDelete>()) {
-    std::unordered_set<std::string_view> told;
-    for (const auto& one : removed)
-      if (told.insert(one.key).second) events_.publish(CacheDelete{one.key});
+  failures_.clear();
+  Chronicle::Page page(chronicle_, clock_.wall());
+  std::unordered_set<std::string_view> told;
+  for (const auto& one : removed) {
+    if (!told.insert(one.key).second) continue;
+    page.note(one.key, CacheExplanation::Step::What::erased, one.level);
+    if (events_.any<CacheDelete>()) events_.publish(CacheDelete{one.key});
   }
   return cleared;
 }
@@ -361,91 +262,16 @@ void Cache::Impl::for_each(const std::function<bool(const Object&)>& visit) cons
   if (more && stream_) stream_->for_each(clock_.wall(), watched);
 }
 
-CacheStats Cache::Impl::stats() const {
-  CacheStats stats;
-  stats.memory = memory_->stats();
-  if (stream_) stats.disk = disk_tier_->stats();
-  if (stream_) stats.stream = stream_->stats();
-  auto& total = stats.total;
-  total.entries = stats.memory.entries + stats.disk.entries + stats.stream.entries;
-  total.size = stats.memory.size + stats.disk.size + stats.stream.size;
-  const auto limit = options_.memory_limit.count + (stream_ ? options_.disk_limit.count + stream_->limit().count : 0);
-  if (limit != 0) total.utilization = static_cast<double>(total.size.count) / static_cast<double>(limit);
-  total_.read(total);
-  return stats;
-}
-
-void Cache::Impl::register_knobs(Knobs& knobs) {
-  constexpr double tebibyte = 1ULL << 40;
-  const auto limit_knob = [&](std::string name, std::string description, Bytes now, Tier& tier) {
-    const auto value = static_cast<double>(now.count);
-    knobs.add({.name = std::move(name),
-               .description = std::move(description),
-               .unit = "bytes",
-               .min = 0,
-               .max = std::max(1024 * tebibyte, value),
-               .value = value},
-              [this, &tier](double bytes) -> Result<void> {
-                Removals removed;
-                if (&tier == stream_.get()) stream_limit_given_ = true;
-                if (&tier == memory_.get()) memory_limit_ = static_cast<std::uint64_t>(bytes);
-                tier.set_limit({static_cast<std::uint64_t>(bytes)}, removed);
-                tell(removed);
-                return {};
-              });
-  };
-  limit_knob("cache.memory_limit", "What the memory tier may take", options_.memory_limit, *memory_);
-  if (stream_) {
-    limit_knob("cache.disk_limit", "What the disk tier may take", options_.disk_limit, *disk_tier_);
-    limit_knob("cache.stream_limit", "What large objects on disk may take", stream_->limit(), *stream_);
-  }
-  const double promote_after = options_.promote_after;
-  knobs.add({.name = "cache.promote_after",
-             .description = "More hits than this on disk bring an object into memory",
-             .min = 0,
-             .max = std::max(1e6, promote_after),
-             .value = promote_after},
-            [this](double hits) -> Result<void> {
-              promote_after_ = static_cast<unsigned>(hits);
-              return {};
-            });
-  const double max_age = std::chrono::duration<double>(options_.max_age).count();
-  knobs.add({.name = "cache.max_age",
-             .description = "How long entries live that name no time of their own",
-             .unit = "seconds",
-             .min = std::min(1.0, max_age),
-             .max = std::max(86400.0 * 3650, max_age),
-             .value = max_age},
-            [this](double seconds) -> Result<void> {
-              max_age_ = std::chrono::duration_cast<Duration>(std::chrono::duration<double>(seconds)).count();
-              return {};
-            });
-}
-
-void Cache::Impl::sweep() {
-  Removals removed;
-  memory_->sweep(clock_.wall(), removed);
-  if (stream_) {
-    disk_tier_->sweep(clock_.wall(), removed);
-    stream_->sweep(clock_.wall(), removed);
-    fit_stream_limit(removed);
-  }
-  tell(removed);
-}
-
-Result<void> Cache::Impl::sync() {
-  if (!stream_) return {};
-  if (auto done = disk_tier_->sync(); !done) return done;
-  return stream_->sync();
-}
-
-Recovery Cache::Impl::recovery() const { return stream_ ? disk_tier_->recovery() + stream_->recovery() : Recovery{}; }
-
 Details Cache::Impl::describe(std::string_view key, SetOptions options) {
   const auto now = clock_.wall();
-  const auto ttl = options.ttl.value_or(Duration{max_age_.load(std::memory_order_relaxed)});
+  const auto generation = next_generation();
+  auto ttl = options.ttl.value_or(Duration{max_age_.load(std::memory_order_relaxed)});
+  if (const double jitter = ttl_jitter_.load(std::memory_order_relaxed); jitter > 0) {
+    const auto chance = static_cast<double>(base::xxh3_64(key, generation)) * 0x1p-64;
+    ttl -= std::chrono::duration_cast<Duration>(ttl * (jitter * chance));
+  }
   return {.key = std::string(key),
-          .generation = next_generation(),
+          .generation = generation,
           .content_type = std::move(options.content_type),
           .type = std::move(options.type),
           .metadata = std::move(options.metadata),
@@ -500,47 +326,5 @@ std::optional<Cache::Impl::Below> Cache::Impl::below(std::string_view key, WallT
 }
 
 std::mutex& Cache::Impl::stripe(std::string_view key) { return stripes_.at(base::xxh3_64(key) % stripes_.size()); }
-
-void Cache::Impl::tell(const Removals& removed) {
-  for (const auto& one : removed) {
-    switch (one.cause) {
-      case Cause::replaced:
-      case Cause::erased: break;  // told by whoever did it
-      case Cause::expired:
-        if (events_.any<CacheExpiry>()) events_.publish(CacheExpiry{one.key, one.level, {one.size}});
-        break;
-      case Cause::capacity:
-        if (one.level == Level::memory && (events_.any<CacheDemotion>() || events_.any<CacheEviction>())) {
-          if (const auto there = below(one.key, clock_.wall()); there && there->generation == one.generation) {
-            events_.publish(CacheDemotion{one.key, Level::memory, there->level, {one.size}});
-            break;
-          }
-        }
-        [[fallthrough]];
-      case Cause::damaged:
-        if (events_.any<CacheEviction>())
-          events_.publish(CacheEviction{one.key, one.level, {one.size}, std::string(to_string(one.cause))});
-        break;
-    }
-  }
-}
-
-void Cache::Impl::tell_set(const Object& object) {
-  if (!object.key.empty() && events_.any<CacheSet>())
-    events_.publish(CacheSet{std::string(object.key), object.level, {*object.size()}});
-}
-
-void Cache::Impl::sweep_every(Duration period) {
-  boost::asio::post(background_, [this, period] {
-    if (closing_) return;
-    next_sweep_.expires_after(period);
-    next_sweep_.async_wait([this, period](boost::system::error_code stopped) {
-      if (stopped) return;
-      sweep();
-      tend_warmth();
-      sweep_every(period);
-    });
-  });
-}
 
 }  // namespace hotwell

@@ -24,15 +24,19 @@
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/steady_timer.hpp>
+#include <boost/asio/thread_pool.hpp>
 
 #include <hotwell/cache.hpp>
 
+#include "cache/chronicle.hpp"
 #include "cache/disk/disk_tier.hpp"
+#include "cache/failures.hpp"
 #include "cache/flights.hpp"
 #include "cache/keys.hpp"
 #include "cache/memory/memory_draft.hpp"
 #include "cache/memory/memory_tier.hpp"
 #include "cache/stream/stream_tier.hpp"
+#include "cache/tally.hpp"
 #include "cache/writer.hpp"
 #include "host/clock.hpp"
 #include "host/disk.hpp"
@@ -56,25 +60,35 @@ class Cache::Impl {
   Result<void> set(std::string_view key, ByteView bytes, SetOptions options);
   [[nodiscard]] std::optional<Object> try_get(std::string_view key);
   Result<std::optional<Object>> get(std::string_view key);
-  Result<bool> erase(std::string_view key);
+  /// What has to hold of the generation that the key has (none: it is absent) at the moment it is replaced or erased.
+  /// Called under locks: must not call back. Empty: anything.
+  using Precondition = std::function<bool(std::optional<std::uint64_t> generation)>;
+  /// Errors: as Cache::erase(); cancelled where the precondition does not hold.
+  Result<bool> erase(std::string_view key, const Precondition& precondition = {});
   Result<void> clear();
   [[nodiscard]] bool contains(std::string_view key) const;
   Result<bool> touch(std::string_view key, Duration ttl);
   void for_each(const std::function<bool(const Object&)>& visit) const;
-  Result<std::unique_ptr<cache::CacheWriter>> begin(std::string_view key, SetOptions options);
-  Result<Object> get_or_compute(std::string_view key, const std::function<Result<void>(Sink&)>& compute,
-                                SetOptions options);
+  /// Errors: as Cache::begin(); of the seal, cancelled where the precondition does not hold.
+  Result<std::unique_ptr<cache::CacheWriter>> begin(std::string_view key, SetOptions options,
+                                                    Precondition precondition = {});
+  Result<Object> get_or_compute(std::string_view key, std::function<Result<void>(Sink&)> compute,
+                                ComputeOptions options);
   [[nodiscard]] CacheStats stats() const;
+  [[nodiscard]] Result<CacheExplanation> explain(std::string_view key);
   [[nodiscard]] CacheEvents& events() { return events_; }
   [[nodiscard]] const CacheOptions& options() const { return options_; }
   void register_knobs(Knobs& knobs);
 
   // For the engine and the server.
-  /// set() that returns what it stored.
-  Result<Object> store(std::string_view key, ByteView bytes, SetOptions options);
+  /// set() that returns what it stored. Errors: as set(); cancelled where the precondition does not hold.
+  Result<Object> store(std::string_view key, ByteView bytes, SetOptions options, const Precondition& precondition = {});
   /// As get(), but the bytes of a file are not verified yet: verify() each part before it is sent. Small objects come
-  /// as a verified Buffer.
-  Result<std::optional<Object>> lookup(std::string_view key);
+  /// as a verified Buffer. A miss is one of `type`, where the asker will store such an object.
+  Result<std::optional<Object>> lookup(std::string_view key, std::string_view type = {});
+  /// lookup() as far as it needs no disk: memory, and large objects whose files are open. None is no miss: it may be
+  /// there all the same.
+  [[nodiscard]] std::optional<Object> try_lookup(std::string_view key);
   /// A second lookup() by the same asker, uncounted: what the leader of a flight does first.
   Result<std::optional<Object>> look_again(std::string_view key);
   /// Reads and checks those chunks of [offset, offset + length) that were not checked since start; free for memory and
@@ -88,11 +102,16 @@ class Cache::Impl {
   /// Counts against the limit while it is held.
   Result<std::unique_ptr<cache::CacheWriter>> begin_private(SetOptions options);
   [[nodiscard]] cache::Flights& flights() { return flights_; }
+  /// What get_or_compute() and the engine remember of computations that failed.
+  [[nodiscard]] cache::Failures& failures() { return failures_; }
 
   /// See Cache::warm().
   Warmed warm(std::span<const std::string> keys);
   /// Brings up what the last run left in the hot list, a few keys at a time on the background thread.
   void warm_from_last_run();
+
+  /// Now and then, on the background thread: saves the hot list, and once tells how warm the start was.
+  void tend_warmth();
 
   /// The cache's own thread, for look-ups and whatever may be late.
   [[nodiscard]] boost::asio::io_context& background() { return background_; }
@@ -110,7 +129,7 @@ class Cache::Impl {
   Result<void> start();
 
   enum class Asker : std::uint8_t { first, again };
-  Result<std::optional<Object>> find(std::string_view key, cache::Check check, Asker asker);
+  Result<std::optional<Object>> find(std::string_view key, cache::Check check, Asker asker, std::string_view type = {});
   Result<std::optional<cache::Found>> find_below(std::string_view key, WallTime now, cache::FindOptions options,
                                                  cache::Removals& removed);
   void promote(const Object& object, cache::Removals& removed);
@@ -118,11 +137,19 @@ class Cache::Impl {
   bool bring_up(const Object& object, cache::Removals& removed);
   void save_hot_keys();
   void warm_next(std::shared_ptr<const std::vector<std::string>> keys, std::size_t from);
-  /// Now and then: saves the hot list, and once tells how warm the start was.
-  void tend_warmth();
-  Result<std::unique_ptr<cache::CacheWriter>> begin_at(std::string_view key, SetOptions options);
-  Result<Object> commit_file(cache::StreamDraft& draft, cache::Details details);
-  Result<Object> commit_memory(cache::MemoryDraft& draft, cache::Details details);
+  using Compute = std::function<Result<void>(Sink&)>;
+  /// The leader's part: computes, stores, and ends the flight.
+  void compute_as_leader(cache::Flight& flight, const Compute& compute, const ComputeOptions& options);
+  Result<Object> compute_now(cache::Flight& flight, const Compute& compute, const ComputeOptions& options);
+  /// Makes a stale object anew in the background, unless somebody does already.
+  void revalidate(std::string_view key, Compute compute, ComputeOptions options);
+  [[nodiscard]] bool is_stale(const Object& object, const ComputeOptions& options) const;
+  Result<std::unique_ptr<cache::CacheWriter>> begin_at(std::string_view key, SetOptions options,
+                                                       Precondition precondition = {});
+  Result<Object> commit_file(cache::StreamDraft& draft, cache::Details details, const Precondition& precondition);
+  Result<Object> commit_memory(cache::MemoryDraft& draft, cache::Details details, const Precondition& precondition);
+  /// Under the key's stripe. Errors: cancelled.
+  Result<void> check(std::string_view key, const Precondition& precondition) const;
   /// A committed stream object's copy in memory, or none there. Under the key's stripe.
   std::optional<Object> keep_in_memory(const cache::Details& details, const std::optional<Buffer>& bytes,
                                        cache::Removals& removed);
@@ -149,8 +176,11 @@ class Cache::Impl {
   /// Without a stream_limit a tenth of the file system stays free.
   void fit_stream_limit(cache::Removals& removed);
   [[nodiscard]] std::mutex& stripe(std::string_view key);
-  void tell(const cache::Removals& removed);
+  /// Tells what left, and that it was for the sake of storing `because_of`, where it was.
+  void tell(const cache::Removals& removed, std::string_view because_of = {});
   void tell_set(const Object& object);
+  void tell_hit(const Object& object);
+  void tell_miss(std::string_view key, std::string_view type);
   void sweep_every(Duration period);
 
   const CacheOptions options_;
@@ -159,11 +189,16 @@ class Cache::Impl {
   CacheEvents events_;
   FileHandle claim_;
   std::atomic<std::int64_t> max_age_;
+  std::atomic<double> ttl_jitter_;
   std::atomic<unsigned> promote_after_;
   std::atomic<std::uint64_t> stream_over_;
   std::atomic<std::uint64_t> memory_limit_;
   std::atomic<std::uint64_t> last_generation_{0};
-  cache::LookupCounters total_;
+  mutable std::mutex first_minute_lock_;
+  std::optional<CacheStats::FirstMinute> first_minute_;
+  cache::Tally tally_;
+  cache::Chronicle chronicle_;
+  cache::Failures failures_;
   std::array<std::mutex, 32> stripes_;  ///< clear() takes all: within the 64 that the thread sanitizer can follow
   std::unique_ptr<cache::MemoryTier> memory_;
   std::unique_ptr<cache::DiskTier> disk_tier_;  ///< none without a directory
@@ -171,13 +206,14 @@ class Cache::Impl {
   std::atomic<bool> doubles_{false};            ///< some key may be in both: the newer one counts
   std::atomic<bool> stream_limit_given_;
   cache::Flights flights_;
+  std::mutex refreshing_;
+  std::optional<boost::asio::thread_pool> refresher_;  ///< made when the first stale object is asked for
 
   boost::asio::io_context background_{1};
   boost::asio::executor_work_guard<boost::asio::io_context::executor_type> working_{background_.get_executor()};
   boost::asio::steady_timer next_sweep_{background_};
   bool closing_ = false;  ///< this and what follows are the background thread's
   std::uint64_t warmed_at_start_ = 0;
-  bool first_minute_told_ = false;
   const host::MonoTime opened_;
   host::MonoTime hot_saved_;
   std::thread thread_;

@@ -45,10 +45,12 @@ Warmed Cache::Impl::warm(std::span<const std::string> keys) {
     // Nothing has to leave for what may never be asked for.
     const auto stats = memory_->stats();
     const bool room = stats.size.count + *object.size() + object.key.size() <= memory_limit_;
-    if (room && bring_up(object, removed))
+    if (room && bring_up(object, removed)) {
       ++warmed.warmed;
-    else
+      Chronicle::Page(chronicle_, now).note(key, CacheExplanation::Step::What::warmed, object.level);
+    } else {
       ++warmed.no_room;
+    }
   }
   tell(removed);
   return warmed;
@@ -86,13 +88,15 @@ void Cache::Impl::warm_next(std::shared_ptr<const std::vector<std::string>> keys
 void Cache::Impl::tend_warmth() {
   if (!stream_) return;
   const auto now = clock_.now();
-  if (!first_minute_told_ && now - opened_ >= first_minute) {
-    first_minute_told_ = true;
-    CacheStats::Tier total;
-    total_.read(total);
+  if (!first_minute_ && now - opened_ >= first_minute) {
+    CacheStats stats;
+    tally_.read(stats);
+    const auto& total = stats.total;
     base::log().info(
         "in its first minute the cache had the answer to {} of {} look-ups ({:.1f} %); {} objects were brought up",
         total.hits, total.hits + total.misses, 100 * total.hit_rate, warmed_at_start_);
+    const std::lock_guard lock(first_minute_lock_);
+    first_minute_ = {total.hits, total.misses, warmed_at_start_};
   }
   if (now - hot_saved_ < save_period) return;
   hot_saved_ = now;

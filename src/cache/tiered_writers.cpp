@@ -1,8 +1,4 @@
-/// The writing half of the tiered cache: attempts, how they become objects, and computing what is absent.
-#include <future>
-
-#include <fmt/format.h>
-
+/// The writing half of the tiered cache: attempts, and how they become objects.
 #include "base/assert.hpp"
 #include "cache/attempt.hpp"
 #include "cache/keys.hpp"
@@ -13,9 +9,10 @@ namespace hotwell {
 
 using namespace cache;
 
-Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin(std::string_view key, SetOptions options) {
+Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin(std::string_view key, SetOptions options,
+                                                        Precondition precondition) {
   if (auto good = check_user_key(key); !good) return std::unexpected(good.error());
-  return begin_at(key, std::move(options));
+  return begin_at(key, std::move(options), std::move(precondition));
 }
 
 Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_result(std::string_view key, SetOptions options) {
@@ -28,7 +25,8 @@ Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_private(SetOptions optio
   return begin_at({}, std::move(options));
 }
 
-Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_at(std::string_view key, SetOptions options) {
+Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_at(std::string_view key, SetOptions options,
+                                                           Precondition precondition) {
   auto details = describe(key, std::move(options));
   const auto telling = [this](Removals&& removed) { tell(removed); };
   if (!stream_) {
@@ -36,8 +34,8 @@ Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_at(std::string_view key,
     if (!draft) return std::unexpected(draft.error());
     return std::make_unique<Attempt>(
         std::move(*draft), std::move(details), Level::memory,
-        [this](Draft& finished, Details last) {
-          return commit_memory(static_cast<MemoryDraft&>(finished), std::move(last));
+        [this, precondition = std::move(precondition)](Draft& finished, Details last) {
+          return commit_memory(static_cast<MemoryDraft&>(finished), std::move(last), precondition);
         },
         telling);
   }
@@ -47,13 +45,13 @@ Result<std::unique_ptr<CacheWriter>> Cache::Impl::begin_at(std::string_view key,
   if (!draft) return std::unexpected(draft.error());
   return std::make_unique<Attempt>(
       std::move(*draft), std::move(details), Level::stream,
-      [this](Draft& finished, Details last) {
-        return commit_file(static_cast<StreamDraft&>(finished), std::move(last));
+      [this, precondition = std::move(precondition)](Draft& finished, Details last) {
+        return commit_file(static_cast<StreamDraft&>(finished), std::move(last), precondition);
       },
       telling);
 }
 
-Result<Object> Cache::Impl::commit_file(StreamDraft& draft, Details details) {
+Result<Object> Cache::Impl::commit_file(StreamDraft& draft, Details details, const Precondition& precondition) {
   Removals removed;
   const auto store = [&]() -> Result<Object> {
     if (details.key.empty()) return stream_->commit(draft, std::move(details), removed);
@@ -65,6 +63,7 @@ Result<Object> Cache::Impl::commit_file(StreamDraft& draft, Details details) {
       copy = std::move(*bytes);
     }
     const std::lock_guard lock(stripe(details.key));
+    if (auto good = check(details.key, precondition); !good) return std::unexpected(good.error());
     if (small) return put_small(std::move(details), *copy, removed);
     auto object = stream_->commit(draft, details, removed);
     if (!object) return object;
@@ -72,23 +71,26 @@ Result<Object> Cache::Impl::commit_file(StreamDraft& draft, Details details) {
     if (auto kept = keep_in_memory(details, copy, removed)) return *kept;
     return object;
   };
+  const std::string key = details.key;
   auto object = store();
-  tell(removed);
+  tell(removed, key);
   if (object) tell_set(*object);
   return object;
 }
 
-Result<Object> Cache::Impl::commit_memory(MemoryDraft& draft, Details details) {
+Result<Object> Cache::Impl::commit_memory(MemoryDraft& draft, Details details, const Precondition& precondition) {
   auto bytes = draft.take();
   if (!bytes) return std::unexpected(bytes.error());
   Removals removed;
   const auto store = [&]() -> Result<Object> {
     if (details.key.empty()) return memory_->hold(std::move(details), *bytes, removed);
     const std::lock_guard lock(stripe(details.key));
+    if (auto good = check(details.key, precondition); !good) return std::unexpected(good.error());
     return memory_->put(std::move(details), *bytes, removed);
   };
+  const std::string key = details.key;
   auto object = store();
-  tell(removed);
+  tell(removed, key);
   if (object) tell_set(*object);
   return object;
 }
@@ -100,45 +102,6 @@ std::optional<Object> Cache::Impl::keep_in_memory(const Details& details, const 
   // No room, or too large: whatever memory has of the key is of an older generation.
   (void)memory_->erase(details.key, clock_.wall(), removed);
   return std::nullopt;
-}
-
-Result<Object> Cache::Impl::get_or_compute(std::string_view key, const std::function<Result<void>(Sink&)>& compute,
-                                           SetOptions options) {
-  if (auto good = check_user_key(key); !good) return std::unexpected(good.error());
-  if (auto there = get(key); !there || *there) {
-    if (!there) return std::unexpected(there.error());
-    return std::move(**there);
-  }
-  const auto ended = std::make_shared<std::promise<Result<Object>>>();
-  auto end = ended->get_future();
-  const auto joined = flights_.join(
-      key, {.on_growing = {}, .on_end = [ended](const Result<Object>& result) { ended->set_value(result); }});
-  if (!joined.leader) return end.get();
-
-  const auto run = [&]() -> Result<Object> {
-    // The flight before this one may have ended since the first look.
-    if (auto there = find(key, Check::whole, Asker::again); there && *there) return std::move(**there);
-    auto writer = begin_at(key, std::move(options));
-    if (!writer) return std::unexpected(writer.error());
-    joined.flight->publish((*writer)->growing());
-    if (auto computed = compute(**writer); !computed) {
-      (*writer)->abandon(computed.error());
-      return std::unexpected(computed.error());
-    }
-    const auto growing = (*writer)->growing();
-    if (growing->state() == Growing::State::growing)
-      if (auto sealed = (*writer)->seal(growing->watermark()); !sealed) return std::unexpected(sealed.error());
-    if (growing->state() == Growing::State::abandoned) return std::unexpected(growing->error());
-    return (*writer)->object();
-  };
-  try {
-    joined.flight->complete(run());
-  } catch (const std::exception& thrown) {
-    joined.flight->complete(fail(Code::failed, fmt::format("the computation threw: {}", thrown.what())));
-  } catch (...) {
-    joined.flight->complete(fail(Code::failed, "the computation threw something that is no std::exception"));
-  }
-  return end.get();
 }
 
 }  // namespace hotwell

@@ -275,11 +275,16 @@ void Computations::abandoned(const std::shared_ptr<Work>& work) {
 
 void Computations::look_up(const std::shared_ptr<Work>& work) {
   boost::asio::post(disk_, [this, work] {
-    auto found = cache_.impl().lookup(work->ask.key);
+    auto found = cache_.impl().lookup(work->ask.key, work->ask.operation->name);
     boost::asio::post(engine_thread_, [this, work, found = std::move(found)]() mutable {
       if (work->over) return;
       if (!found) base::log().warn("looking up {}: {}", work->ask.key, to_string(found.error()));  // a miss, then
-      if (!found || !*found) return start(work);
+      if (!found || !*found) {
+        auto failure = cache_.impl().failures().find(work->ask.key, clock_.wall());
+        if (!failure) return start(work);
+        work->progress.state = JobState::failed;
+        return finish(work, std::unexpected(std::move(*failure)));
+      }
       work->progress.found = true;
       finish(work, std::move(**found));
     });
@@ -309,7 +314,7 @@ void Computations::start(const std::shared_ptr<Work>& work) {
 
 SinkFactory Computations::sinks(const std::shared_ptr<Work>& work) {
   return [this, work](unsigned) -> Result<std::unique_ptr<Sink>> {
-    SetOptions options{.type = work->ask.operation->name};
+    SetOptions options{.type = work->ask.operation->name, .ttl = work->ask.operation->ttl};
     options.metadata = {{"operation", work->ask.operation->name}, {"input", work->ask.input.text}};
     auto writer = work->ask.shared ? cache_.impl().begin_result(work->ask.key, std::move(options))
                                    : cache_.impl().begin_private(std::move(options));
@@ -350,7 +355,14 @@ void Computations::ended(const std::shared_ptr<Work>& work, JobEnd end) {
   if (work->over) return;
   if (!end.result && work->sealing->input_changed) return start_over(work);
   conclude(work->progress, end);
-  if (!end.result) return finish(work, std::unexpected(end.result.error()));
+  if (!end.result) {
+    const auto& operation = *work->ask.operation;
+    if (work->ask.shared && work->progress.state == JobState::failed && operation.negative_ttl > Duration::zero())
+      cache_.impl().failures().remember(
+          work->ask.key, end.result.error(),
+          clock_.wall() + std::chrono::duration_cast<WallTime::duration>(operation.negative_ttl));
+    return finish(work, std::unexpected(end.result.error()));
+  }
   HOTWELL_ASSERT(work->sealing->object);
   finish(work, std::move(*work->sealing->object));
 }

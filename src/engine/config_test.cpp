@@ -149,6 +149,8 @@ argv = ["tr", "a-z", "A-Z"]
 stdin = "input"
 content_type = "text/plain"
 cache = false
+ttl = "2h"
+negative_ttl = "10s"
 timeout = "30s"
 permanent_exit_codes = [2, 3]
 env = { LANG = "C.UTF-8" }
@@ -177,6 +179,8 @@ argv = ["node", "script.js"]
   const auto& upper = config->operations[0];
   EXPECT_EQ(upper.name, "upper");
   EXPECT_EQ(upper.kind, WorkerKind::command);
+  EXPECT_EQ(upper.ttl, 2h);
+  EXPECT_EQ(upper.negative_ttl, 10s);
   EXPECT_THAT(upper.argv, ElementsAre("tr", "a-z", "A-Z"));
   EXPECT_TRUE(upper.stdin_is_input);
   EXPECT_EQ(upper.content_type, "text/plain");

@@ -6,6 +6,7 @@
 
 #include "base/assert.hpp"
 #include "base/log.hpp"
+#include "cache/tiered_cache.hpp"
 #include "engine/job_text.hpp"
 #include "pool/job_id.hpp"
 
@@ -197,6 +198,7 @@ void Jobs::resubmit(const std::string& id, Accepted accepted) {
     undo();
     return accepted(std::unexpected(ask.error()));
   }
+  cache_.impl().failures().forget(ask->key);  // whoever asks for another run means it
   ask->durability = durability_of(*ask);
   Live& live = live_[id];
   live = {.durability = ask->durability, .behind = behind()};

@@ -209,6 +209,8 @@ Result<Operation> configured_operation(const OperationConfig& config) {
                    .version = digest.hex(),
                    .input = InputRule::optional,
                    .cached = config.cache,
+                   .ttl = config.ttl,
+                   .negative_ttl = config.negative_ttl,
                    .free_params = true,
                    .schema = {},
                    .timeout = config.timeout,

@@ -40,6 +40,8 @@ struct Operation {
   InputRule input = InputRule::required;
   /// Shared and found by key; otherwise each job's result is its own.
   bool cached = true;
+  std::optional<Duration> ttl{};  ///< of results
+  Duration negative_ttl{};        ///< of permanent failures
   /// Parameters outside the schema are accepted and are part of the key alone.
   bool free_params = false;
   std::vector<ParamSpec> schema;

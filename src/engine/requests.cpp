@@ -102,7 +102,7 @@ Result<Ask> Requests::prepare(JobRequest request) const {
 
 std::optional<Object> Requests::remembered(const Ask& ask) const {
   if (!ask.shared) return std::nullopt;
-  return cache_.try_get(ask.key);
+  return cache_.impl().try_lookup(ask.key);
 }
 
 std::shared_ptr<Waiting> Requests::fetch(JobRequest request, Done done, Computations& computations,

@@ -52,6 +52,9 @@ Result<std::optional<Found>> DiskTier::find(std::string_view key, WallTime now, 
           const std::lock_guard lock(index_lock_);
           found.hits = index_.hit(hash, spot.place);
           ++spot.region->figures.hits;
+        } else {
+          const std::lock_guard lock(index_lock_);
+          found.hits = index_.hits(hash, spot.place);
         }
         return found;
       }
@@ -479,7 +482,11 @@ Result<void> DiskTier::evict(std::size_t number, WallTime now, Cause cause, Remo
     live_bytes_ -= region->figures.live_bytes;
     regions_[number].reset();
   }
-  if (cause == Cause::capacity && !tells_evictions()) return {};
+  if (cause == Cause::capacity && !tells_evictions()) {
+    for (const auto& item : left)
+      removed.push_back({.level = Level::disk, .cause = Cause::capacity, .digest = item.hash});
+    return {};
+  }
   for (const auto& item : left)
     if (auto known = read_details(*region, item.slot))
       removed.push_back({std::move(known->details.key), known->head.generation, known->head.value_size, Level::disk,

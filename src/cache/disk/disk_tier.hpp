@@ -68,6 +68,8 @@ class DiskTier final : public Tier {
   void set_limit(Bytes limit, Removals& removed) override;
   [[nodiscard]] CacheStats::Tier stats() const override;
 
+  /// Of a look-up that went past it without a find().
+  void count_miss() noexcept { counters_.miss(); }
   /// Whether an object of this size could ever be here.
   [[nodiscard]] bool holds(const Details& details, std::uint64_t size) const;
   /// Everything acknowledged so far outlives the machine's death. Errors: io.

@@ -33,6 +33,8 @@ class MemoryTier final : public Tier {
   /// find() without what only other tiers need: no lock, no allocation, no system call. A miss is counted only where
   /// asked.
   [[nodiscard]] std::optional<Object> try_find(std::string_view key, WallTime now, Count misses);
+  /// Of a look-up that went past it without a find().
+  void count_miss() noexcept { counters_.miss(); }
   [[nodiscard]] Result<std::optional<Found>> find(std::string_view key, WallTime now, FindOptions options,
                                                   Removals& removed) override;
   Result<Object> put(Details details, const Buffer& bytes, Removals& removed) override;

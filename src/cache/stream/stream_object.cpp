@@ -102,7 +102,19 @@ Result<void> StreamObject::check(std::uint64_t chunk, ByteView bytes) const {
   return {};
 }
 
-bool StreamObject::verified(std::uint64_t chunk) const {
+bool StreamObject::verified(std::uint64_t offset, std::uint64_t length) const noexcept {
+  const auto end = length == 0 ? 0 : chunks_of(offset + length);
+  for (auto chunk = offset / chunk_size; chunk < end; ++chunk)
+    if (!verified(chunk)) return false;
+  return true;
+}
+
+std::shared_ptr<const FileHandle> StreamObject::open_file() const {
+  const std::lock_guard lock(mutex_);
+  return open_.lock();
+}
+
+bool StreamObject::verified(std::uint64_t chunk) const noexcept {
   return (verified_[chunk / bits].load(std::memory_order_relaxed) >> (chunk % bits) & 1) != 0;
 }
 

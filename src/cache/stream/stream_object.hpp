@@ -38,10 +38,13 @@ class StreamObject final : public Description {
   /// The whole content out of file(), verified. Errors: as verify().
   [[nodiscard]] Result<Buffer> read(const FileHandle& open) const;
   [[nodiscard]] Result<void> verify(std::uint64_t offset, std::uint64_t length) const override;
+  [[nodiscard]] bool verified(std::uint64_t offset, std::uint64_t length) const noexcept override;
+  /// The open file where somebody has it open; never blocks.
+  [[nodiscard]] std::shared_ptr<const FileHandle> open_file() const;
 
  private:
   [[nodiscard]] Result<void> check(std::uint64_t chunk, ByteView bytes) const;
-  [[nodiscard]] bool verified(std::uint64_t chunk) const;
+  [[nodiscard]] bool verified(std::uint64_t chunk) const noexcept;
 
   host::Disk& disk_;
   const std::uint64_t size_;

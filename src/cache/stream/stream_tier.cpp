@@ -73,19 +73,29 @@ Result<std::optional<Found>> StreamTier::find(std::string_view key, WallTime now
 
     Found found{Description::object(object, Level::stream, std::move(*body)), 0};
     found.object.expires = deadline;
-    if (options.count == Count::yes) {
-      counters_.hit();
-      const std::lock_guard lock(index_);
-      if (const auto at = table_.find(name); at != table_.end() && at->second.object == object) {
-        auto& entry = at->second;
-        entry.hits = decayed(entry.hits, entry.last_hit, now) + 1;
-        entry.last_hit = now;
-        uses_.splice(uses_.begin(), uses_, entry.use);
-        found.hits = entry.hits;
-      }
+    const bool counts = options.count == Count::yes;
+    if (counts) counters_.hit();
+    const std::lock_guard lock(index_);
+    if (const auto at = table_.find(name); at != table_.end() && at->second.object == object) {
+      auto& entry = at->second;
+      found.hits = counts ? note_use(entry, now) : decayed(entry.hits, entry.last_hit, now);
     }
     return found;
   }
+}
+
+std::optional<Found> StreamTier::try_find(std::string_view key, WallTime now) {
+  const auto name = name_of(key);
+  const std::lock_guard lock(index_);
+  if (find_live(name, key, now) == nullptr) return std::nullopt;
+  auto& entry = table_.find(name)->second;
+  auto file = entry.object->length() > read_up_to ? entry.object->open_file() : nullptr;
+  if (!file) return std::nullopt;
+  counters_.hit();
+  Found found{Description::object(entry.object, Level::stream, FileSlice{std::move(file), 0, entry.object->length()}),
+              note_use(entry, now)};
+  found.object.expires = entry.deadline;
+  return found;
 }
 
 Result<Object> StreamTier::put(Details details, const Buffer& bytes, Removals& removed) {
@@ -411,6 +421,13 @@ Result<void> StreamTier::take_out(Entry& entry, Cause cause, Removals& removed) 
   if (auto gone = disk_.remove(object->path()); !gone && gone.error().code != Code::not_found)
     base::log().warn("the cache leaves a file behind until its next start: {}", to_string(gone.error()));
   return {};
+}
+
+unsigned StreamTier::note_use(Entry& entry, WallTime now) {
+  entry.hits = decayed(entry.hits, entry.last_hit, now) + 1;
+  entry.last_hit = now;
+  uses_.splice(uses_.begin(), uses_, entry.use);
+  return entry.hits;
 }
 
 const StreamTier::Entry* StreamTier::find_live(std::string_view name, std::string_view key, WallTime now) const {

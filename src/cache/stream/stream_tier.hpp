@@ -59,6 +59,9 @@ class StreamTier final : public Tier {
   void set_limit(Bytes limit, Removals& removed) override;
   [[nodiscard]] CacheStats::Tier stats() const override;
 
+  /// find() as far as it needs no disk: of objects that are handed out by descriptor and open already. A miss is none,
+  /// and is not counted.
+  [[nodiscard]] std::optional<Found> try_find(std::string_view key, WallTime now);
   /// A file for an attempt at `key`, or for a private object where `key` is empty. Errors: disk_full, io.
   [[nodiscard]] Result<std::unique_ptr<StreamDraft>> draft(std::string_view key, std::uint64_t generation,
                                                            Removals& removed);
@@ -110,6 +113,7 @@ class StreamTier final : public Tier {
   Result<void> take_out(Entry& entry, Cause cause, Removals& removed);
   // Under index_.
   [[nodiscard]] const Entry* find_live(std::string_view name, std::string_view key, WallTime now) const;
+  unsigned note_use(Entry& entry, WallTime now);
   void link(Entry entry);
   void unlink(Entry& entry);
   [[nodiscard]] Entry* choose_victim();

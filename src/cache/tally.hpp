@@ -1,0 +1,95 @@
+/// What the whole cache counts of its look-ups and sets: by the level that had the answer, and by type tag.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include <hotwell/cache.hpp>
+
+#include "cache/tier.hpp"
+
+namespace hotwell::cache {
+
+/// Counters that a thread adds to in a line of its own, so that none waits for another's; exact in sum. Threads: any.
+template <std::size_t Count, std::size_t Stripes>
+class StripedCounters {
+ public:
+  using Sums = std::array<std::uint64_t, Count>;
+
+  void add(std::size_t counter, std::uint64_t amount) noexcept {
+    stripes_[thread_number() % Stripes].counters[counter].fetch_add(amount, std::memory_order_relaxed);
+  }
+  [[nodiscard]] Sums sums() const noexcept {
+    Sums sums{};
+    for (const auto& stripe : stripes_)
+      for (std::size_t i = 0; i < Count; ++i) sums[i] += stripe.counters[i].load(std::memory_order_relaxed);
+    return sums;
+  }
+
+ private:
+  struct alignas(64) Stripe {
+    std::array<std::atomic<std::uint64_t>, Count> counters{};
+  };
+  std::array<Stripe, Stripes> stripes_;
+};
+
+/// By type tag. A tag's counters are made when it is first seen and found without a lock from then on.
+/// Invariant: the untyped are counted nowhere here, and no more than `most` tags have counters of their own.
+class TypeTally {
+ public:
+  static constexpr std::size_t most = 64;
+  static constexpr std::string_view others = "__other__";
+
+  void set(std::string_view type, std::uint64_t bytes);
+  void hit(std::string_view type, std::uint64_t bytes);
+  void miss(std::string_view type);
+  [[nodiscard]] std::map<std::string, CacheStats::Type> read() const;
+
+ private:
+  enum Counter : std::size_t { sets, stored, hits, misses, served, count };
+  struct Of {
+    explicit Of(std::string_view tag) : name(tag) {}
+    const std::string name;
+    StripedCounters<count, 8> counters;
+  };
+  [[nodiscard]] Of& of(std::string_view type);
+
+  std::array<std::atomic<Of*>, 2 * most> table_{};  ///< by digest of the tag, the next free place where that is taken
+  mutable std::mutex mutex_;
+  std::vector<std::unique_ptr<Of>> all_;  ///< mutex_ guards it
+  Of others_{others};
+};
+
+/// Threads: any. Counting a look-up neither locks nor allocates.
+class Tally {
+ public:
+  void hit(const Object& object, std::uint64_t size) noexcept {
+    counters_.add(hits, 1);
+    counters_.add(served + static_cast<std::size_t>(object.level), size);
+    if (!object.type.empty()) types_.hit(object.type, size);
+  }
+  /// `type` is what the asker would have stored; empty where it did not say.
+  void miss(std::string_view type) {
+    counters_.add(misses, 1);
+    if (!type.empty()) types_.miss(type);
+  }
+  void set(const Object& object, std::uint64_t size) {
+    if (!object.type.empty()) types_.set(object.type, size);
+  }
+  /// Fills in the hits and misses of the whole, what each level served, and the types.
+  void read(CacheStats& into) const;
+
+ private:
+  enum Counter : std::size_t { hits, misses, served, count = served + 4 };
+  StripedCounters<count, 16> counters_;
+  TypeTally types_;
+};
+
+}  // namespace hotwell::cache
