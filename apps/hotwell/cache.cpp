@@ -36,6 +36,32 @@ struct CacheCommandOptions {
 
 std::string target_of(const CacheCommandOptions& options) { return "/v1/cache/" + encode_segment(options.key); }
 
+std::string types_text(const boost::json::value& stats) {
+  const auto* types = stats.is_object() ? stats.as_object().if_contains("types") : nullptr;
+  if (types == nullptr || !types->is_object() || types->as_object().empty()) return {};
+  Table table({{"type"},
+               {"sets", Table::Align::right},
+               {"stored", Table::Align::right},
+               {"hits", Table::Align::right},
+               {"misses", Table::Align::right},
+               {"served", Table::Align::right}});
+  for (const auto& [name, of] : types->as_object()) {
+    const auto size = [&](const char* at) { return to_string(Bytes{static_cast<std::uint64_t>(number_at(of, at))}); };
+    table.add({std::string(name), fmt::format("{:.0f}", number_at(of, "/sets")), size("/stored"),
+               fmt::format("{:.0f}", number_at(of, "/hits")), fmt::format("{:.0f}", number_at(of, "/misses")),
+               size("/served")});
+  }
+  return "\n" + table.text();
+}
+
+std::string first_minute_text(const boost::json::value& stats) {
+  const double hits = number_at(stats, "/first_minute/hits");
+  const double asked = hits + number_at(stats, "/first_minute/misses");
+  if (asked == 0) return {};
+  return fmt::format("\nIn the first minute after the start {:.0f} of {:.0f} look-ups had an answer ({:.1f} %).\n", hits,
+                     asked, 100 * hits / asked);
+}
+
 std::string stat_text(const boost::json::value& stats) {
   Table table({{"tier"},
                {"entries", Table::Align::right},
@@ -51,7 +77,7 @@ std::string stat_text(const boost::json::value& stats) {
                fmt::format("{:.0f}", number("misses")),
                asked > 0 ? fmt::format("{:.1f} %", 100 * number("hits") / asked) : "-"});
   }
-  return table.text();
+  return table.text() + types_text(stats) + first_minute_text(stats);
 }
 
 Outcome<void> stat(const CacheCommandOptions& options) {

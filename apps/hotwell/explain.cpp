@@ -1,4 +1,4 @@
-/// hotwell explain: why a job waited, where it ran, and how each attempt ended.
+/// hotwell explain: why a job went as it did, or what became of a cache key.
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -43,8 +43,8 @@ Outcome<void> explain(const ExplainOptions& options) {
 void add_explain(CLI::App& root, Commands& commands) {
   auto options = std::make_shared<ExplainOptions>();
   CLI::App* command =
-      root.add_subcommand("explain", "Tell why a job waited, where it ran and why there, and how each attempt ended.");
-  command->add_option("JOB", options->what, "the job's id")->required()->type_name("");
+      root.add_subcommand("explain", "Tell why a job waited, where it ran and how it ended; or where an object is and what became of it.");
+  command->add_option("JOB|KEY", options->what, "a job's id or a cache key")->required()->type_name("");
   command->add_flag("--json", options->json, "as the server says it");
   add_daemon_options(*command, options->daemon);
   commands.on(command, [options] { return explain(*options); });

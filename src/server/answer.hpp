@@ -37,6 +37,8 @@ class Answer {
 
   /// Adds a field. Bytes that could end it early become spaces: values may come from anywhere.
   Answer& field(std::string_view name, std::string_view value);
+  /// Room for fields of so many bytes in sum.
+  void reserve(std::size_t bytes) { fields_.reserve(bytes); }
   /// A body of text with its Content-Type.
   static Answer text(unsigned status, std::string_view content_type, std::string body);
   static Answer json(unsigned status, std::string body);

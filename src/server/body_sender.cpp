@@ -4,6 +4,7 @@
 #include <array>
 #include <cerrno>
 
+#include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -11,11 +12,28 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "cache/object.hpp"
 
 namespace hotwell::server {
 namespace {
 
 bool in_memory(const Part& part) { return !std::holds_alternative<FilePart>(part); }
+
+/// Whether the kernel has these pages of a file in memory. False also where it does not say.
+bool is_resident(int fd, std::uint64_t offset, std::uint64_t length) {
+  constexpr std::uint64_t page = 4096;
+  constexpr std::uint64_t most_pages = BodySender::max_step / page + 1;
+  const auto begin = offset / page * page;
+  const auto size = offset + length - begin;
+  void* mapped = ::mmap(nullptr, size, PROT_READ, MAP_SHARED, fd, static_cast<off_t>(begin));
+  if (mapped == MAP_FAILED) return false;
+  std::array<unsigned char, most_pages> pages;
+  const bool told = ::mincore(mapped, size, pages.data()) == 0;
+  ::munmap(mapped, size);
+  const auto count = static_cast<std::ptrdiff_t>((size + page - 1) / page);
+  return told &&
+         std::all_of(pages.begin(), pages.begin() + count, [](unsigned char flags) { return (flags & 1) != 0; });
+}
 
 ByteView memory_of(const Part& part) {
   if (const auto* text = std::get_if<std::string>(&part)) return ByteView(*text);
@@ -24,8 +42,7 @@ ByteView memory_of(const Part& part) {
 
 }  // namespace
 
-void BodySender::start(std::string head, Answer answer, Send what) {
-  head_ = std::move(head);
+void BodySender::start(Answer answer, Send what) {
   parts_.clear();
   source_.reset();
   if (what == Send::all) {
@@ -34,7 +51,7 @@ void BodySender::start(std::string head, Answer answer, Send what) {
   }
   chunk_.clear();
   index_ = 0;
-  offset_ = verified_ = sent_ = 0;
+  offset_ = ready_ = sent_ = 0;
   ended_ = false;
 }
 
@@ -62,7 +79,7 @@ bool BodySender::is_ending() const {
   const auto next = parts_.begin() + static_cast<std::ptrdiff_t>(std::max<std::size_t>(index_, 1) - 1);
   if (std::all_of(next, parts_.end(), in_memory)) return true;
   const auto* file = next + 1 == parts_.end() && index_ > 0 ? std::get_if<FilePart>(&*next) : nullptr;
-  if (file == nullptr || (file->content_begins && verified_ <= offset_)) return false;
+  if (file == nullptr || (file->content_begins && ready_ <= offset_)) return false;
   return file->length - offset_ <= max_step;
 }
 
@@ -100,11 +117,13 @@ BodySender::Step BodySender::send_memory(int socket) {
 }
 
 BodySender::Step BodySender::send_file(int socket, FilePart& file) {
-  const auto left = file.length - offset_;
-  auto wanted = std::min(left, max_step);
-  if (file.content_begins) {
-    if (verified_ <= offset_ && left > 0) return Step::unverified;
-    wanted = std::min(wanted, verified_ - offset_);
+  auto wanted = next_step(file);
+  if (file.content_begins && wanted > 0) {
+    if (ready_ <= offset_) {
+      if (!is_ready(file)) return Step::unready;
+      made_ready();
+    }
+    wanted = std::min(wanted, ready_ - offset_);
   }
   if (wanted > 0) {
     auto position = static_cast<off_t>(file.offset + offset_);
@@ -116,19 +135,25 @@ BodySender::Step BodySender::send_file(int socket, FilePart& file) {
   }
   if (offset_ < file.length) return Step::yielded;
   ++index_;
-  offset_ = verified_ = 0;
+  offset_ = ready_ = 0;
   return index_ > parts_.size() ? Step::done : Step::yielded;
 }
 
-BodySender::Unverified BodySender::unverified() const {
-  const auto& file = std::get<FilePart>(parts_[index_ - 1]);
-  return {file.object, file.offset + offset_ - *file.content_begins, std::min(file.length - offset_, max_step)};
+bool BodySender::is_ready(const FilePart& file) const {
+  const auto in_file = file.offset + offset_;
+  const auto length = next_step(file);
+  const auto& description = file.object.description();
+  return description && description->verified(in_file - *file.content_begins, length) &&
+         is_resident(file.fd, in_file, length);
 }
 
-void BodySender::verified() {
+BodySender::Unready BodySender::unready() const {
   const auto& file = std::get<FilePart>(parts_[index_ - 1]);
-  verified_ = offset_ + std::min(file.length - offset_, max_step);
+  const auto in_file = file.offset + offset_;
+  return {file.object, file.fd, in_file, in_file - *file.content_begins, next_step(file)};
 }
+
+void BodySender::made_ready() { ready_ = offset_ + next_step(std::get<FilePart>(parts_[index_ - 1])); }
 
 BodySender::Step BodySender::next_chunk() {
   // The size stands before the bytes but is known after them: room for it is left, and it is put at that room's end.

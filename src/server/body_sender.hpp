@@ -3,10 +3,11 @@
 ///
 /// Invariants:
 /// - At most max_step bytes a step, so that one connection never holds its thread for long.
-/// - No byte of a file is sent before it was verified.
+/// - No byte of a file is sent before it was verified, nor from pages that would have to be read from the disk first.
 /// - A source that broke is never ended as if it were whole: the answer is `broken`.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <string>
 
@@ -18,19 +19,24 @@ class BodySender {
  public:
   enum class Step : std::uint8_t {
     done,
-    yielded,     ///< step again, after the others had their turn
-    blocked,     ///< the socket takes no more: step when it is writable
-    starved,     ///< the source has nothing new: step after its on_change()
-    unverified,  ///< verify unverified_object() and tell verified()
-    broken,      ///< the connection is of no use any more
+    yielded,  ///< step again, after the others had their turn
+    blocked,  ///< the socket takes no more: step when it is writable
+    starved,  ///< the source has nothing new: step after its on_change()
+    unready,  ///< what unready() says has to be verified and read in; then tell made_ready()
+    broken,   ///< the connection is of no use any more
   };
   static constexpr std::uint64_t max_step = 1 << 20;
   static constexpr std::size_t chunk_size = 256 * 1024;
 
-  /// `head` is complete, with the blank line. The parts and what is followed are the answer's; `with_body` is false
-  /// for HEAD.
+  /// Where the head is to be written before start(), complete with the blank line; empty, with the room that the last
+  /// one took.
+  [[nodiscard]] std::string& new_head() {
+    head_.clear();
+    return head_;
+  }
+  /// The parts and what is followed are the answer's; `head_only` for HEAD.
   enum class Send : std::uint8_t { head_only, all };
-  void start(std::string head, Answer answer, Send what);
+  void start(Answer answer, Send what);
   Step step(int socket);
 
   /// The next step may send the last byte: what is to be true before the client sees the end has to be done now.
@@ -39,29 +45,36 @@ class BodySender {
   /// Null where the answer's length is known.
   [[nodiscard]] const std::shared_ptr<ChunkSource>& source() const { return source_; }
 
-  // The part that has to be verified next.
-  struct Unverified {
+  // The part of an object that has to be made ready next.
+  struct Unready {
     Object object;
-    std::uint64_t offset = 0;
+    int fd = -1;
+    std::uint64_t in_file = 0;  ///< where it lies in the file
+    std::uint64_t offset = 0;   ///< where it lies in the object
     std::uint64_t length = 0;
   };
-  [[nodiscard]] Unverified unverified() const;
-  /// The bytes of unverified() are what was stored.
-  void verified();
+  [[nodiscard]] Unready unready() const;
+  /// The bytes of unready() are what was stored, and sending them waits for no disk.
+  void made_ready();
 
  private:
   Step send_memory(int socket);
   Step send_file(int socket, FilePart& file);
+  /// How much of the current file is sent next.
+  [[nodiscard]] std::uint64_t next_step(const FilePart& file) const {
+    return std::min(file.length - offset_, max_step);
+  }
+  [[nodiscard]] bool is_ready(const FilePart& file) const;
   /// Puts the next chunk, or the end, into chunk_.
   Step next_chunk();
 
   std::string head_;
   boost::container::small_vector<Part, 1> parts_;
   std::shared_ptr<ChunkSource> source_;
-  std::string chunk_;           // the source's chunk that is being sent
-  std::size_t index_ = 0;       // 0 is the head, n the part n - 1
-  std::uint64_t offset_ = 0;    // within it
-  std::uint64_t verified_ = 0;  // of the current file part: bytes from its begin
+  std::string chunk_;         // the source's chunk that is being sent
+  std::size_t index_ = 0;     // 0 is the head, n the part n - 1
+  std::uint64_t offset_ = 0;  // within it
+  std::uint64_t ready_ = 0;   // of the current file part: bytes from its begin
   std::uint64_t sent_ = 0;
   bool ended_ = false;  // the last chunk is in chunk_
 };

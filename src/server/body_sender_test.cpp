@@ -10,6 +10,7 @@
 
 #include <gtest/gtest.h>
 
+#include "cache/object.hpp"
 #include "tests/support/seed.hpp"
 
 namespace hotwell::server {
@@ -69,10 +70,10 @@ class BodySenderTest : public testing::Test {
     for (;;) {
       const auto step = sender_.step(near_.get());
       drain();
-      if (step == Step::unverified) {
-        const auto part = sender_.unverified();
-        verified_.push_back({part.offset, part.length});
-        sender_.verified();
+      if (step == Step::unready) {
+        const auto part = sender_.unready();
+        made_ready_.push_back({part.offset, part.length});
+        sender_.made_ready();
       } else if (step != Step::yielded && step != Step::blocked) {
         return step;
       }
@@ -83,14 +84,15 @@ class BodySenderTest : public testing::Test {
   FileHandle far_;
   BodySender sender_;
   std::string got_;
-  std::vector<std::pair<std::uint64_t, std::uint64_t>> verified_;
+  std::vector<std::pair<std::uint64_t, std::uint64_t>> made_ready_;
 };
 
 TEST_F(BodySenderTest, GathersHeadAndTexts) {
   Answer answer(200);
   for (int i = 0; i < 40; ++i) answer.parts.emplace_back(std::to_string(i) + ",");
   answer.parts.emplace_back(Buffer::copy_of("end"));
-  sender_.start("HEAD\r\n\r\n", std::move(answer), Send::all);
+  sender_.new_head() = "HEAD\r\n\r\n";
+  sender_.start(std::move(answer), Send::all);
   EXPECT_EQ(run(), Step::done);
   EXPECT_TRUE(got_.starts_with("HEAD\r\n\r\n0,1,2,")) << got_;
   EXPECT_TRUE(got_.ends_with("38,39,end")) << got_;
@@ -99,7 +101,8 @@ TEST_F(BodySenderTest, GathersHeadAndTexts) {
 TEST_F(BodySenderTest, SendsHeadAlone) {
   Answer answer(200);
   answer.parts.emplace_back(std::string("body"));
-  sender_.start("HEAD\r\n\r\n", std::move(answer), Send::head_only);
+  sender_.new_head() = "HEAD\r\n\r\n";
+  sender_.start(std::move(answer), Send::head_only);
   EXPECT_EQ(run(), Step::done);
   EXPECT_EQ(got_, "HEAD\r\n\r\n");
 }
@@ -112,7 +115,8 @@ TEST_F(BodySenderTest, SendsNoByteOfAFileBeforeItIsVerified) {
   answer.parts.emplace_back(FilePart{{}, file.get(), 6 + 100, text.size() - 200, 6});
   answer.parts.emplace_back(std::string(">"));
   answer.parts.emplace_back(FilePart{{}, file.get(), 6, 10, 6});
-  sender_.start("H\r\n\r\n", std::move(answer), Send::all);
+  sender_.new_head() = "H\r\n\r\n";
+  sender_.start(std::move(answer), Send::all);
   EXPECT_EQ(run(), Step::done);
   EXPECT_TRUE(got_ == "H\r\n\r\n<" + text.substr(100, text.size() - 200) + ">" + text.substr(0, 10));
   const std::vector<std::pair<std::uint64_t, std::uint64_t>> expected{{100, 1 << 20},
@@ -120,14 +124,44 @@ TEST_F(BodySenderTest, SendsNoByteOfAFileBeforeItIsVerified) {
                                                                       {100 + (2 << 20), 1 << 20},
                                                                       {100 + (3 << 20), text.size() - 200 - (3 << 20)},
                                                                       {0, 10}};
-  EXPECT_EQ(verified_, expected);
+  EXPECT_EQ(made_ready_, expected);
+}
+
+TEST_F(BodySenderTest, WhatIsVerifiedAndInMemoryIsSentAtOnce) {
+  const auto text = random_text(2'500'000);
+  const auto file = file_of(text);
+  const auto object = cache::Description::object(cache::describe({.key = "k"}), Level::stream, Buffer());
+  Answer answer(200);
+  answer.parts.emplace_back(FilePart{object, file.get(), 0, text.size(), 0});
+  sender_.new_head() = "H";
+  sender_.start(std::move(answer), Send::all);
+  EXPECT_EQ(run(), Step::done);
+  EXPECT_TRUE(got_ == "H" + text);
+  EXPECT_TRUE(made_ready_.empty());
+}
+
+TEST_F(BodySenderTest, WhatIsNotInMemoryIsReadInFirst) {
+  const auto file = file_of("begin");
+  constexpr std::uint64_t size = 3 << 20;
+  ASSERT_EQ(::ftruncate(file.get(), size), 0);  // a hole has no pages
+  const auto object = cache::Description::object(cache::describe({.key = "k"}), Level::stream, Buffer());
+  Answer answer(200);
+  answer.parts.emplace_back(FilePart{object, file.get(), 0, size, 0});
+  sender_.new_head() = "H";
+  sender_.start(std::move(answer), Send::all);
+  EXPECT_EQ(run(), Step::done);
+  EXPECT_EQ(got_.size(), size + 1);
+  const std::vector<std::pair<std::uint64_t, std::uint64_t>> expected{
+      {0, 1 << 20}, {1 << 20, 1 << 20}, {2 << 20, 1 << 20}};
+  EXPECT_EQ(made_ready_, expected);
 }
 
 TEST_F(BodySenderTest, WaitsForASlowReader) {
   const auto text = random_text(4'000'000);
   Answer answer(200);
   answer.parts.emplace_back(Buffer::copy_of(text));
-  sender_.start("", std::move(answer), Send::all);
+  sender_.new_head() = "";
+  sender_.start(std::move(answer), Send::all);
   EXPECT_EQ(sender_.step(near_.get()), Step::blocked);
   EXPECT_EQ(run(), Step::done);
   EXPECT_TRUE(got_ == text);
@@ -137,7 +171,8 @@ TEST_F(BodySenderTest, NeverEndsAFileThatIsShorterThanItWasSaid) {
   const auto file = file_of("short");
   Answer answer(200);
   answer.parts.emplace_back(FilePart{{}, file.get(), 0, 10, std::nullopt});
-  sender_.start("H", std::move(answer), Send::all);
+  sender_.new_head() = "H";
+  sender_.start(std::move(answer), Send::all);
   EXPECT_EQ(run(), Step::broken);
 }
 
@@ -145,7 +180,8 @@ TEST_F(BodySenderTest, NoticesAReaderThatIsGone) {
   far_ = FileHandle();
   Answer answer(200);
   answer.parts.emplace_back(std::string("x"));
-  sender_.start("H", std::move(answer), Send::all);
+  sender_.new_head() = "H";
+  sender_.start(std::move(answer), Send::all);
   EXPECT_EQ(run(), Step::broken);
 }
 
@@ -153,7 +189,8 @@ TEST_F(BodySenderTest, FollowsAGrowingResultToItsEnd) {
   const auto made = std::make_shared<Made>("hello world");
   Answer answer(200);
   answer.follow = follow_growing(made);
-  sender_.start("H", std::move(answer), Send::all);
+  sender_.new_head() = "H";
+  sender_.start(std::move(answer), Send::all);
   EXPECT_EQ(run(), Step::starved);
   EXPECT_EQ(got_, "H");
   made->mark = 5;
@@ -170,7 +207,8 @@ TEST_F(BodySenderTest, EndsAnEmptyGrowingResult) {
   made->now = Growing::State::sealed;
   Answer answer(200);
   answer.follow = follow_growing(made);
-  sender_.start("H", std::move(answer), Send::all);
+  sender_.new_head() = "H";
+  sender_.start(std::move(answer), Send::all);
   EXPECT_EQ(run(), Step::done);
   EXPECT_EQ(got_, "H0\r\n\r\n");
 }
@@ -180,7 +218,8 @@ TEST_F(BodySenderTest, NeverEndsAnAbandonedResultAsIfItWereWhole) {
   made->mark = 5;
   Answer answer(200);
   answer.follow = follow_growing(made);
-  sender_.start("H", std::move(answer), Send::all);
+  sender_.new_head() = "H";
+  sender_.start(std::move(answer), Send::all);
   EXPECT_EQ(run(), Step::starved);
   made->now = Growing::State::abandoned;
   made->mark = 11;

@@ -23,8 +23,8 @@ Error absent(std::string_view key) { return {Code::not_found, fmt::format("there
 std::string read_timing(const Exchange& exchange) { return timing("read", exchange.elapsed()); }
 
 void deliver_hit(Exchange& exchange, Object object) {
-  auto status = fmt::format("hotwell; hit; detail={}", to_string(object.level));
-  deliver(exchange, {std::move(object), std::move(status), read_timing(exchange)});
+  const auto status = hit_status(object.level);
+  deliver(exchange, {std::move(object), status, read_timing(exchange)});
 }
 
 // Asks every tier on the cache's own thread.
@@ -38,7 +38,7 @@ void look_up(Exchange& exchange, std::string key, std::function<void(Result<std:
 
 void get_object(Exchange& exchange) {
   const auto& key = exchange.captures[0];
-  if (auto object = exchange.engine().cache().try_get(key)) return deliver_hit(exchange, std::move(*object));
+  if (auto object = exchange.engine().cache().impl().try_lookup(key)) return deliver_hit(exchange, std::move(*object));
   look_up(exchange, key, [&exchange](Result<std::optional<Object>> found) {
     if (!found) return exchange.fail(found.error());
     if (*found) return deliver_hit(exchange, std::move(**found));
@@ -58,7 +58,10 @@ std::optional<Duration> max_age_of(const Request& request) {
       digits = digits.substr(1, digits.size() - 2);
     std::uint32_t seconds = 0;
     const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), seconds);
-    if (error != std::errc() || end != digits.data() + digits.size() || seconds == 0) return std::nullopt;
+    if (end != digits.data() + digits.size() || digits.empty()) return std::nullopt;
+    // A number that is too large is taken as one that is very large.
+    if (error == std::errc::result_out_of_range) return std::chrono::seconds{1LL << 31};
+    if (error != std::errc() || seconds == 0) return std::nullopt;
     return std::chrono::seconds{seconds};
   }
   return std::nullopt;
@@ -91,7 +94,24 @@ Result<SetOptions> options_of(const Exchange& exchange) {
   return options;
 }
 
+// What the request demands of the object, for the moment at which it is replaced or erased. Empty: nothing.
+Cache::Impl::Precondition precondition_of(const Request& request) {
+  const auto conditions = conditions_of(request);
+  if (conditions.if_match.empty() && conditions.if_none_match.empty()) return {};
+  return [if_match = std::string(conditions.if_match),
+          if_none_match = std::string(conditions.if_none_match)](std::optional<std::uint64_t> generation) {
+    Object present;
+    present.generation = generation.value_or(0);
+    return judge({if_match, if_none_match, {}}, generation ? present.etag() : std::string(), Access::writing) ==
+           Verdict::proceed;
+  };
+}
+
+// The conditions held when the request came, but do no longer.
+Answer overtaken(const Error& error) { return Answer::problem(412, {Code::invalid_argument, error.message}); }
+
 void answer_stored(Exchange& exchange, bool replaces, const Result<Object>& stored) {
+  if (!stored && stored.error().code == Code::cancelled) return exchange.answer(overtaken(stored.error()));
   if (!stored) return exchange.fail(stored.error());
   Answer answer(replaces ? 204 : 201);
   answer.field("ETag", stored->etag());
@@ -102,8 +122,12 @@ void answer_stored(Exchange& exchange, bool replaces, const Result<Object>& stor
 // What is stored becomes visible as a whole at the end.
 class ObjectReceiver final : public Receiver {
  public:
-  ObjectReceiver(Cache::Impl& cache, std::string key, SetOptions options, bool replaces)
-      : cache_(cache), key_(std::move(key)), options_(std::move(options)), replaces_(replaces) {}
+  ObjectReceiver(Cache::Impl& cache, std::string key, SetOptions options, Cache::Impl::Precondition precondition)
+      : cache_(cache),
+        key_(std::move(key)),
+        options_(std::move(options)),
+        precondition_(std::move(precondition)),
+        replaces_(cache.contains(key_)) {}
 
   Result<void> write(ByteView bytes) override {
     size_ += bytes.size();
@@ -112,7 +136,7 @@ class ObjectReceiver final : public Receiver {
       collected_.append(bytes.text());
       return {};
     }
-    auto writer = cache_.begin(key_, options_);
+    auto writer = cache_.begin(key_, options_, precondition_);
     if (!writer) return std::unexpected(writer.error());
     writer_ = std::move(*writer);
     if (auto written = writer_->write(collected_); !written) return written;
@@ -123,12 +147,12 @@ class ObjectReceiver final : public Receiver {
   void finish(Exchange& exchange) override {
     boost::asio::post(
         cache_.background(),
-        [&cache = cache_, key = key_, options = options_, size = size_, collected = std::move(collected_),
-         writer = std::shared_ptr(std::move(writer_)),
+        [&cache = cache_, key = key_, options = options_, precondition = precondition_, size = size_,
+         collected = std::move(collected_), writer = std::shared_ptr(std::move(writer_)),
          home = exchange.bring_home<Result<Object>>([&exchange, replaces = replaces_](const Result<Object>& stored) {
            answer_stored(exchange, replaces, stored);
          })] {
-          if (!writer) return home(cache.store(key, collected, options));
+          if (!writer) return home(cache.store(key, collected, options, precondition));
           if (auto sealed = writer->seal(size); !sealed) return home(std::unexpected(sealed.error()));
           home(writer->object());
         });
@@ -139,6 +163,7 @@ class ObjectReceiver final : public Receiver {
   Cache::Impl& cache_;
   const std::string key_;
   const SetOptions options_;
+  const Cache::Impl::Precondition precondition_;
   const bool replaces_;
   std::string collected_;
   std::unique_ptr<cache::CacheWriter> writer_;
@@ -148,7 +173,7 @@ class ObjectReceiver final : public Receiver {
 void store(Exchange& exchange, SetOptions options) {
   auto& cache = exchange.engine().cache().impl();
   const auto& key = exchange.captures[0];
-  auto receiver = std::make_unique<ObjectReceiver>(cache, key, std::move(options), cache.contains(key));
+  auto receiver = std::make_unique<ObjectReceiver>(cache, key, std::move(options), precondition_of(exchange.request()));
   if (!exchange.has_body()) return receiver->finish(exchange);
   exchange.receive(exchange.engine().config().server.max_body.count, std::move(receiver));
 }
@@ -170,6 +195,11 @@ void when_conditions_hold(Exchange& exchange, std::function<void()> then) {
 void put_object(Exchange& exchange) {
   auto options = options_of(exchange);
   if (!options) return exchange.fail(options.error());
+  if (const auto coding = exchange.request().field(http::field::content_encoding);
+      !coding.empty() && !equals_ignoring_case(coding, "identity"))
+    return exchange.answer(Answer::problem(
+        415, {Code::invalid_argument,
+              fmt::format("an object is stored as it comes: expected no Content-Encoding, got \"{}\"", coding)}));
   if (exchange.request().has(http::field::content_range))
     return exchange.fail({Code::invalid_argument, "an object is stored whole: Content-Range is not taken"});
   when_conditions_hold(exchange, [&exchange, options = std::move(*options)] { store(exchange, options); });
@@ -178,12 +208,15 @@ void put_object(Exchange& exchange) {
 void delete_object(Exchange& exchange) {
   when_conditions_hold(exchange, [&exchange] {
     auto& cache = exchange.engine().cache().impl();
-    boost::asio::post(cache.background(), [&cache, key = exchange.captures[0],
-                                           home = exchange.bring_home<Result<bool>>([&exchange](Result<bool> erased) {
-                                             if (!erased) return exchange.fail(erased.error());
-                                             if (!*erased) return exchange.fail(absent(exchange.captures[0]));
-                                             exchange.answer(Answer(204));
-                                           })] { home(cache.erase(key)); });
+    boost::asio::post(cache.background(),
+                      [&cache, key = exchange.captures[0], precondition = precondition_of(exchange.request()),
+                       home = exchange.bring_home<Result<bool>>([&exchange](Result<bool> erased) {
+                         if (!erased && erased.error().code == Code::cancelled)
+                           return exchange.answer(overtaken(erased.error()));
+                         if (!erased) return exchange.fail(erased.error());
+                         if (!*erased) return exchange.fail(absent(exchange.captures[0]));
+                         exchange.answer(Answer(204));
+                       })] { home(cache.erase(key, precondition)); });
   });
 }
 
@@ -194,12 +227,25 @@ void get_stats(Exchange& exchange) {
   const auto tier = [&](std::string_view name, const CacheStats::Tier& of) {
     json.key(name).begin_object();
     json.member("entries", of.entries).member("size", of.size.count).member("utilization", of.utilization);
-    json.member("hits", of.hits).member("misses", of.misses).member("hit_rate", of.hit_rate).end_object();
+    json.member("hits", of.hits).member("misses", of.misses).member("hit_rate", of.hit_rate);
+    json.member("served", of.served.count).end_object();
   };
   tier("memory", stats.memory);
   tier("disk", stats.disk);
   tier("stream", stats.stream);
   tier("total", stats.total);
+  json.key("types").begin_object();
+  for (const auto& [name, of] : stats.types) {
+    json.key(name).begin_object().member("sets", of.sets).member("stored", of.stored.count);
+    json.member("hits", of.hits).member("misses", of.misses).member("served", of.served.count).end_object();
+  }
+  json.end_object().key("first_minute");
+  if (const auto& first = stats.first_minute) {
+    json.begin_object().member("hits", first->hits).member("misses", first->misses);
+    json.member("warmed", first->warmed).end_object();
+  } else {
+    json.null();
+  }
   json.end_object();
   exchange.answer(Answer::json(200, json.take()));
 }

@@ -2,6 +2,7 @@
 
 #include <cerrno>
 
+#include <fcntl.h>
 #include <poll.h>
 #include <sys/socket.h>
 
@@ -55,7 +56,7 @@ void Connection::close() {
   state_ = State::closed;
   exchange_.reset();
   ticket_ = {};
-  sender_.start({}, Answer(200), BodySender::Send::head_only);
+  sender_.start(Answer(200), BodySender::Send::head_only);
   error_code ignored;
   socket_.close(ignored);
   closed_(*this);
@@ -215,15 +216,14 @@ void Connection::send_answer(Answer answer) {
   job_end_ = answer.job_end;
   counted_ = false;
   const bool head_only = exchange_ && exchange_->is_head();
-  auto head = head_of(answer);
-  sender_.start(std::move(head), std::move(answer), head_only ? BodySender::Send::head_only : BodySender::Send::all);
+  write_head(answer, sender_.new_head());
+  sender_.start(std::move(answer), head_only ? BodySender::Send::head_only : BodySender::Send::all);
   state_ = State::sending;
   deadline_ = Clock::now() + site_.engine().config().server.idle_timeout;
 }
 
-std::string Connection::head_of(const Answer& answer) const {
+void Connection::write_head(const Answer& answer, std::string& head) const {
   const auto reason = boost::beast::http::obsolete_reason(static_cast<boost::beast::http::status>(answer.status));
-  std::string head;
   head.reserve(answer.fields().size() + 192);
   fmt::format_to(std::back_inserter(head), "HTTP/1.1 {} {}\r\nDate: {}\r\n", answer.status,
                  std::string_view(reason.data(), reason.size()), loop_.date());
@@ -239,7 +239,6 @@ std::string Connection::head_of(const Answer& answer) const {
     head += "Connection: keep-alive\r\n";
   }
   head += "\r\n";
-  return head;
 }
 
 bool Connection::send() {
@@ -257,7 +256,7 @@ bool Connection::send() {
         return false;
       case BodySender::Step::blocked: wait_writable(); return false;
       case BodySender::Step::starved: follow(); return false;
-      case BodySender::Step::unverified: verify(); return false;
+      case BodySender::Step::unready: make_ready(); return false;
       case BodySender::Step::broken:
         count(Ending::cut_off);
         log_access();
@@ -359,11 +358,11 @@ void Connection::follow() {
   watch();
 }
 
-void Connection::verify() {
+void Connection::make_ready() {
   auto& cache = site_.engine().cache().impl();
   boost::asio::post(
       cache.background(),
-      [&cache, part = sender_.unverified(),
+      [&cache, part = sender_.unready(),
        home = loop_.bring_home<Result<void>>(ticket_, Loop::Landing::posted, [this](Result<void> checked) {
          const auto self = shared_from_this();
          if (!checked) {
@@ -372,9 +371,14 @@ void Connection::verify() {
            count(Ending::whole);
            return close();
          }
-         sender_.verified();
+         sender_.made_ready();
          pump();
-       })] { home(cache.verify(part.object, part.offset, part.length)); });
+       })] {
+        auto checked = cache.verify(part.object, part.offset, part.length);
+        // What fails here is found when it is sent.
+        if (checked) (void)::readahead(part.fd, static_cast<off_t>(part.in_file), part.length);
+        home(std::move(checked));
+      });
 }
 
 void Connection::watch() {

@@ -59,12 +59,13 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void count(Ending ending);
   void log_access() const;
   void refuse_body(const Error& error);
-  [[nodiscard]] std::string head_of(const Answer& answer) const;
+  void write_head(const Answer& answer, std::string& head) const;
 
   void read_more(std::size_t size);
   void wait_writable();
   void follow();
-  void verify();
+  /// Has the next part of a file verified and read in, on a thread that may wait for the disk.
+  void make_ready();
   /// Notices that the client went away although nothing is read.
   void watch();
   void reset();
@@ -80,7 +81,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   RequestParser parser_;
   std::optional<Exchange> exchange_;
   BodySender sender_;
-  Ticket ticket_;  // of the source's next bytes, or of a verification
+  Ticket ticket_;  // of the source's next bytes, or of what is made ready
   Clock::time_point deadline_;
   unsigned status_ = 0;  // of the answer being sent
   std::optional<Code> job_end_;

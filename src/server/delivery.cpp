@@ -13,6 +13,7 @@ namespace hotwell::server {
 namespace {
 
 constexpr auto everything = std::numeric_limits<std::uint64_t>::max();
+constexpr std::size_t common_fields = 448;  // what the fields of most answers take
 
 // What is there of an object's content at this moment.
 struct Content {
@@ -44,6 +45,7 @@ std::string_view content_type_of(const Object& object, std::string& own) {
 Answer described(unsigned status, const Delivery& delivery) {
   const Object& object = delivery.object;
   Answer answer(status);
+  answer.reserve(common_fields);
   answer.field("ETag", object.etag());
   answer.field("Cache-Control", "no-cache");
   answer.field("Cache-Status", delivery.cache_status);
@@ -183,12 +185,23 @@ Conditions conditions_of(const Request& request) {
 }
 
 std::string timing(std::string_view name, Duration duration) {
-  return fmt::format("{};dur={:.3f}", name, static_cast<double>(duration.count()) / 1e6);
+  const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(duration).count();
+  return fmt::format("{};dur={}.{:03}", name, microseconds / 1000, microseconds % 1000);
 }
 
-std::string cache_status_of(const Fetched& fetched) {
+std::string_view hit_status(Level level) {
+  switch (level) {
+    case Level::memory: return "hotwell; hit; detail=memory";
+    case Level::disk: return "hotwell; hit; detail=disk";
+    case Level::stream: return "hotwell; hit; detail=stream";
+    case Level::remote: return "hotwell; hit; detail=remote";
+  }
+  return "hotwell; hit";
+}
+
+std::string_view cache_status_of(const Fetched& fetched) {
   switch (fetched.from) {
-    case Fetched::From::hit: return fmt::format("hotwell; hit; detail={}", to_string(fetched.object.level));
+    case Fetched::From::hit: return hit_status(fetched.object.level);
     case Fetched::From::miss: return fetched.stored ? "hotwell; fwd=miss; stored" : "hotwell; fwd=miss";
     case Fetched::From::collapsed: return "hotwell; fwd=miss; collapsed";
   }
@@ -206,6 +219,7 @@ void deliver(Exchange& exchange, Delivery delivery) {
           {Code::invalid_argument, fmt::format("the object's entity tag is {}, which If-Match does not list", etag)}));
   }
   auto specs = wanted_ranges(exchange, etag);
+  if (delivery.object.size()) return deliver_now(exchange, delivery, specs);
   const auto bytes = needed(exchange, specs);
   deliver_when(exchange, std::make_shared<Delivery>(std::move(delivery)), std::move(specs), bytes);
 }
@@ -220,8 +234,8 @@ void deliver(Exchange& exchange, Result<Fetched> fetched) {
   const auto timings = fetched->from == Fetched::From::hit
                            ? timing("read", exchange.elapsed())
                            : timing("queue", fetched->queued) + ", " + timing("run", fetched->ran);
-  auto status = cache_status_of(*fetched);
-  deliver(exchange, {std::move(fetched->object), std::move(status), timings});
+  const auto status = cache_status_of(*fetched);
+  deliver(exchange, {std::move(fetched->object), status, timings});
 }
 
 }  // namespace hotwell::server

@@ -16,14 +16,15 @@ namespace hotwell::server {
 
 struct Delivery {
   Object object;
-  std::string cache_status;   ///< RFC 9211: "hotwell; hit; detail=memory"
-  std::string server_timing;  ///< "read;dur=0.021"
+  std::string_view cache_status;  ///< RFC 9211: "hotwell; hit; detail=memory"; a literal
+  std::string server_timing;      ///< "read;dur=0.021"
 };
 
 [[nodiscard]] Conditions conditions_of(const Request& request);
 /// "queue;dur=0.120": one metric of a Server-Timing field.
 [[nodiscard]] std::string timing(std::string_view name, Duration duration);
-[[nodiscard]] std::string cache_status_of(const Fetched& fetched);
+[[nodiscard]] std::string_view hit_status(Level level);
+[[nodiscard]] std::string_view cache_status_of(const Fetched& fetched);
 
 /// Answers with the object, now or once enough of it is there.
 void deliver(Exchange& exchange, Delivery delivery);

@@ -16,6 +16,8 @@
 #include <type_traits>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "server/answer.hpp"
 #include "server/loop.hpp"
 #include "server/request.hpp"
@@ -57,7 +59,7 @@ class Exchange {
   // What routing found out.
   Target target;
   const Route* route = nullptr;
-  std::vector<std::string> captures;  ///< of the route's pattern, decoded
+  boost::container::small_vector<std::string, 2> captures;  ///< of the route's pattern, decoded
 
   /// Precondition: not answered yet.
   void answer(Answer answer);

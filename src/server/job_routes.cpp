@@ -137,14 +137,6 @@ void cancel_job(Exchange& exchange) {
       exchange.bring_home<Result<JobRecord>>([&exchange](Result<JobRecord> job) { answer_job(exchange, job); }));
 }
 
-void explain_job(Exchange& exchange) {
-  exchange.engine().explain(exchange.captures[0],
-                            exchange.bring_home<Result<JobExplanation>>([&exchange](Result<JobExplanation> explained) {
-                              if (!explained) return exchange.fail(explained.error());
-                              exchange.answer(Answer::json(200, to_json(*explained)));
-                            }));
-}
-
 void retry_job(Exchange& exchange) {
   exchange.engine().retry(exchange.captures[0],
                           exchange.bring_home<Result<JobRecord>>([&exchange](Result<JobRecord> job) {
@@ -171,7 +163,6 @@ void add_job_routes(std::vector<Route>& routes) {
   add(http::verb::delete_, "/v1/jobs/{id}", cancel_job);
   add(http::verb::get, "/v1/jobs/{id}/result", get_result);
   add(http::verb::post, "/v1/jobs/{id}/retry", retry_job);
-  add(http::verb::get, "/v1/explain/{id}", explain_job);
 }
 
 }  // namespace hotwell::server

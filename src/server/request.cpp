@@ -92,7 +92,13 @@ RequestParser::~RequestParser() = default;
 
 void RequestParser::reset() {
   request_.clear();
-  parser_ = std::make_unique<Parser>(request_);
+  if (!parser_) {
+    parser_ = std::make_unique<Parser>(request_);
+    return;
+  }
+  // Beast's parsers parse one message; the next one's takes the same place.
+  std::destroy_at(parser_.get());
+  std::construct_at(parser_.get(), request_);
 }
 
 RequestParser::Progress RequestParser::take(std::string_view& bytes, const BodyBytes& body) {

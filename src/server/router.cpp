@@ -12,7 +12,7 @@ std::string_view take_segment(std::string_view& path) {
   return segment;
 }
 
-bool matches(std::string_view pattern, std::string_view path, std::vector<std::string_view>& captures) {
+bool matches(std::string_view pattern, std::string_view path, Router::Captures& captures) {
   captures.clear();
   while (!pattern.empty()) {
     if (path.empty()) return false;

@@ -7,6 +7,8 @@
 #include <string_view>
 #include <vector>
 
+#include <boost/container/small_vector.hpp>
+
 #include "server/request.hpp"
 
 namespace hotwell::server {
@@ -35,10 +37,11 @@ class Router {
  public:
   explicit Router(std::vector<Route> routes);
 
+  using Captures = boost::container::small_vector<std::string_view, 2>;
   struct Match {
-    const Route* route = nullptr;            ///< null: no such path, or not with this method
-    std::vector<std::string_view> captures;  ///< still encoded
-    std::string allow;                       ///< the methods that the path has, where the method was wrong
+    const Route* route = nullptr;  ///< null: no such path, or not with this method
+    Captures captures;             ///< still encoded
+    std::string allow;             ///< the methods that the path has, where the method was wrong
   };
   /// The first route that matches in the order given. HEAD is answered by GET's routes.
   [[nodiscard]] Match match(http::verb method, std::string_view path) const;

@@ -13,6 +13,8 @@ class Tokens;
 void add_media_routes(std::vector<Route>& routes);
 void add_cache_routes(std::vector<Route>& routes);
 void add_job_routes(std::vector<Route>& routes);
+/// Why a job went as it did, or what became of a cache key.
+void add_explain_routes(std::vector<Route>& routes);
 /// Alerts, silences, channels.
 void add_alert_routes(std::vector<Route>& routes);
 /// Probes, metrics, knobs, operations.

@@ -42,7 +42,7 @@ std::string_view cookie_value(std::string_view header, std::string_view name) {
 }
 
 bool is_loopback_name(const std::string& host) {
-  if (host == "localhost") return true;
+  if (host == "localhost" || host == "127.0.0.1" || host == "::1") return true;
   boost::system::error_code error;
   const auto address = boost::asio::ip::make_address(host, error);
   return !error && address.is_loopback();

@@ -10,8 +10,8 @@ namespace {
 
 std::vector<Route> all_routes(const Tokens& tokens, EventFeed& feed) {
   std::vector<Route> routes;
-  for (auto* const add :
-       {add_media_routes, add_cache_routes, add_job_routes, add_alert_routes, add_status_routes, add_page_routes})
+  for (auto* const add : {add_media_routes, add_cache_routes, add_job_routes, add_explain_routes, add_alert_routes,
+                          add_status_routes, add_page_routes})
     add(routes);
   add_session_routes(routes, tokens);
   add_event_routes(routes, feed);

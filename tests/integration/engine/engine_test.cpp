@@ -164,6 +164,40 @@ TEST_F(EngineTest, TheFirstAskersLeavingFailsNobody) {
   EXPECT_EQ(runs(), 1U);
 }
 
+TEST_F(EngineTest, AJoinerRaisesThePriority) {
+  config_.pool.max_workers = 1;
+  config_.pool.min_workers = 0;
+  config_.pool.scheduling = Scheduling::strict;
+  add("mark", "tee -a " + (dir_.path() / "order").string());
+  for (const auto name : {"low", "normal"}) write_old(root_ / name, std::string(name) + "\n");
+  open();
+  close_gate();
+  std::promise<void> started;
+  const auto starting = engine_->pool().on<JobStarted>([&, told = std::make_shared<bool>(false)](const JobStarted&) {
+    if (!std::exchange(*told, true)) started.set_value();
+  });
+  const auto submit = [&](std::string operation, std::string input, Priority priority) {
+    auto job = request(std::move(operation), std::move(input));
+    job.priority = priority;
+    std::promise<std::string> id;
+    engine_->submit(std::move(job), [&](Result<JobRecord> record) { id.set_value(record->id); });
+    return id.get_future().get();
+  };
+  submit("upper", "notes.txt", Priority::normal);
+  started.get_future().wait();
+  const auto low = submit("mark", "low", Priority::low);
+  const auto normal = submit("mark", "normal", Priority::normal);
+  const auto joined = submit("mark", "low", Priority::high);
+  open_gate();
+  for (const auto& id : {low, normal, joined}) {
+    std::promise<Result<JobRecord>> ended;
+    engine_->wait(id, hang_limit, [&](Result<JobRecord> record) { ended.set_value(std::move(record)); });
+    EXPECT_EQ(ended.get_future().get()->state, JobState::completed);
+  }
+  std::ifstream order(dir_.path() / "order");
+  EXPECT_EQ(std::string(std::istreambuf_iterator<char>(order), {}), "low\nnormal\n") << "one run of each";
+}
+
 TEST_F(EngineTest, WorkThatNobodyWantsIsCancelled) {
   open();
   close_gate();
@@ -227,6 +261,37 @@ TEST_F(EngineTest, APermanentFailureEndsAtOnceAndIsNotRemembered) {
   EXPECT_EQ(engine_->result(record->id).error().code, Code::failed);
   ASSERT_TRUE(engine_->run(request("fails")));
   EXPECT_EQ(runs(), 2U);
+}
+
+TEST_F(EngineTest, APermanentFailureIsRememberedWhereThatIsAsked) {
+  config_.operations[1].negative_ttl = std::chrono::hours{1};
+  open();
+  const auto first = engine_->run(request("fails"));
+  ASSERT_TRUE(first);
+  const auto second = engine_->run(request("fails"));
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->state, JobState::failed);
+  EXPECT_EQ(second->attempts, 0U);
+  EXPECT_EQ(second->error->message, first->error->message);
+  EXPECT_EQ(runs(), 1U);
+  // Who asks for it to be run again means it.
+  std::promise<Result<JobRecord>> again;
+  engine_->retry(first->id, [&](Result<JobRecord> record) { again.set_value(std::move(record)); });
+  ASSERT_TRUE(again.get_future().get());
+  std::promise<Result<JobRecord>> ended;
+  engine_->wait(first->id, hang_limit, [&](Result<JobRecord> record) { ended.set_value(std::move(record)); });
+  EXPECT_EQ(ended.get_future().get()->state, JobState::failed);
+  EXPECT_EQ(runs(), 2U);
+}
+
+TEST_F(EngineTest, AResultLivesAsLongAsItsOperationSays) {
+  config_.operations[0].ttl = std::chrono::hours{2};
+  open();
+  const auto record = engine_->run(request("upper"));
+  ASSERT_TRUE(record);
+  const auto object = engine_->result(record->id);
+  ASSERT_TRUE(object) << to_string(object.error());
+  EXPECT_EQ(object->expires - object->created, std::chrono::hours{2});
 }
 
 TEST_F(EngineTest, ATransientFailureIsRetriedUntilItIsDeadAndCanBeRunOnceMore) {

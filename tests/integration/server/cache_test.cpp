@@ -154,6 +154,29 @@ TEST_F(CacheTest, ConditionalWritesNeverOverwriteWhatTheyDidNotSee) {
   EXPECT_EQ(ask("DELETE", "/v1/cache/k", "If-Match: " + etag + "\r\n").status, 412U);
 }
 
+TEST_F(CacheTest, AConditionHasToHoldWhenTheObjectIsReplacedToo) {
+  ask("PUT", "/v1/cache/k", "", "first");
+  for (const std::size_t size : {10U, 3'000'000U}) {
+    // The condition holds when the head comes; before the body has come somebody else is quicker.
+    const auto present = get("/v1/cache/k").field("etag");
+    Client slow(port_);
+    slow.send("PUT /v1/cache/k HTTP/1.1\r\nHost: localhost\r\nIf-Match: " + present +
+              "\r\nExpect: 100-continue\r\nContent-Length: " + std::to_string(size) + "\r\n\r\n");
+    EXPECT_EQ(slow.read_exactly(25), "HTTP/1.1 100 Continue\r\n\r\n");
+    EXPECT_EQ(ask("PUT", "/v1/cache/k", "If-Match: " + present + "\r\n", "quicker").status, 204U);
+    slow.send(std::string(size, 'x'));
+    EXPECT_EQ(slow.reply("PUT").status, 412U) << size;
+    EXPECT_EQ(get("/v1/cache/k").body, "quicker");
+  }
+}
+
+TEST_F(CacheTest, AContentCodingIsRefusedSinceItWouldBeForgotten) {
+  const auto refused = ask("PUT", "/v1/cache/k", "Content-Encoding: gzip\r\n", "bytes");
+  EXPECT_EQ(refused.status, 415U);
+  EXPECT_EQ(get("/v1/cache/k").status, 404U);
+  EXPECT_EQ(ask("PUT", "/v1/cache/k", "Content-Encoding: identity\r\n", "bytes").status, 201U);
+}
+
 TEST_F(CacheTest, LargeObjectsStreamInAndOut) {
   const auto text = random_text(9'000'000);
   EXPECT_EQ(ask("PUT", "/v1/cache/large", "", text).status, 201U);
@@ -250,6 +273,12 @@ TEST_F(CacheTest, MaxAgeIsTheTimeToLiveWhereNoneIsNamed) {
   EXPECT_EQ(lives("odd"), std::chrono::hours{24 * 7});
 }
 
+TEST_F(CacheTest, AMaxAgeBeyondAllNumbersIsVeryLong) {
+  ask("PUT", "/v1/cache/k", "Cache-Control: max-age=99999999999999\r\n", "x");
+  const auto lives = engine_->cache().get("k").value()->expires - std::chrono::system_clock::now();
+  EXPECT_GT(lives, std::chrono::hours{24 * 365 * 50});
+}
+
 TEST_F(CacheTest, RefusedKeysAndOptionsAreNamed) {
   EXPECT_EQ(ask("PUT", "/v1/cache/result:abc", "", "x").status, 400U);
   EXPECT_EQ(ask("PUT", "/v1/cache/", "", "x").status, 400U);
@@ -282,6 +311,56 @@ TEST_F(CacheTest, StatisticsCountAndClearingEmpties) {
   EXPECT_GE(stats.at("total").at("misses").as_int64(), 1);
   EXPECT_EQ(ask("POST", "/v1/cache/clear").status, 204U);
   EXPECT_EQ(get("/v1/cache/k").status, 404U);
+}
+
+TEST_F(CacheTest, TypesHaveFiguresOfTheirOwn) {
+  ask("PUT", "/v1/cache/k?type=clip", "", "0123456789");
+  get("/v1/cache/k");
+  const auto clip = get("/v1/cache/stats").json().at("types").at("clip").as_object();
+  EXPECT_EQ(clip.at("sets").as_int64(), 1);
+  EXPECT_EQ(clip.at("stored").as_int64(), 10);
+  EXPECT_EQ(clip.at("hits").as_int64(), 1);
+  EXPECT_EQ(clip.at("served").as_int64(), 10);
+}
+
+TEST_F(CacheTest, AKeyIsExplainedAsAJobIs) {
+  ask("PUT", "/v1/cache/films/a?type=clip", "Content-Type: video/mp4\r\nX-Hotwell-Meta-By: me\r\n", "0123456789");
+  const auto there = get("/v1/explain/films/a");
+  ASSERT_EQ(there.status, 200U);
+  EXPECT_EQ(there.json().at("key").as_string(), "films/a");
+  EXPECT_EQ(there.json().at("object").at("content_type").as_string(), "video/mp4");
+  EXPECT_EQ(there.json().at("object").at("metadata").at("by").as_string(), "me");
+  ASSERT_EQ(there.json().at("copies").as_array().size(), 2U);
+  EXPECT_EQ(there.json().at("copies").as_array()[0].at("level").as_string(), "memory");
+  EXPECT_FALSE(there.json().at("story").as_array().empty());
+  EXPECT_EQ(ask("DELETE", "/v1/cache/films/a").status, 204U);
+  const auto gone = get("/v1/explain/films%2Fa").json();
+  EXPECT_TRUE(gone.at("object").is_null());
+  EXPECT_EQ(gone.at("steps").as_array().back().at("what").as_string(), "erased");
+  const auto never = get("/v1/explain/never");
+  EXPECT_EQ(never.status, 404U);
+  EXPECT_EQ(never.code(), "not_found");
+  const auto job = ask("POST", "/v1/jobs?wait=60", "", R"({"operation":"upper","input":"notes.txt"})").json();
+  EXPECT_TRUE(get("/v1/explain/" + std::string(job.at("id").as_string())).json().as_object().contains("attempts"));
+}
+
+TEST_F(CacheTest, ALargeObjectThatIsOpenIsAnsweredWithoutAskingTheDisk) {
+  const auto content = random_text(6 << 20);
+  ASSERT_EQ(ask("PUT", "/v1/cache/film", "", content).status, 201U);
+  const auto held = engine_->cache().get("film").value();
+  ASSERT_TRUE(held);
+  const auto before = engine_->cache().stats();
+  for (int i = 0; i < 3; ++i) {
+    const auto part = get("/v1/cache/film", "Range: bytes=1048000-3000000\r\n");
+    EXPECT_EQ(part.status, 206U);
+    EXPECT_TRUE(part.body == content.substr(1048000, 3000001 - 1048000));
+  }
+  const auto after = engine_->cache().stats();
+  EXPECT_EQ(after.stream.hits, before.stream.hits + 3);
+  EXPECT_EQ(after.memory.misses, before.memory.misses + 3);
+  EXPECT_EQ(after.total.hits, before.total.hits + 3);
+  ASSERT_EQ(ask("DELETE", "/v1/cache/film").status, 204U);
+  EXPECT_EQ(get("/v1/cache/film").status, 404U) << "held or not";
 }
 
 TEST_F(CacheTest, StoredTextCannotAddFields) {
