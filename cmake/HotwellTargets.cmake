@@ -53,6 +53,14 @@ function(hotwell_executable name)
   target_link_libraries(${name} PRIVATE ${arg_LINK} hotwell_options)
 endfunction()
 
+# hotwell_static(NAME) links an executable with no shared library, for a worker: loading even the C++ library alone
+# takes longer than everything else that a new process does before its first job. Sanitizers need shared libraries.
+function(hotwell_static name)
+  if(NOT HOTWELL_SANITIZE)
+    target_link_options(${name} PRIVATE -static)
+  endif()
+endfunction()
+
 # hotwell_test(NAME SOURCES ... LINK ... [LABELS ...]) makes the GoogleTest executable hotwell_NAME_test;
 # every case is a test of its own. Does nothing where tests are off.
 function(hotwell_test name)

@@ -1,7 +1,5 @@
 #include "wire/frames.hpp"
 
-#include <fmt/format.h>
-
 #include "wire/bytes.hpp"
 
 namespace hotwell::wire {
@@ -87,6 +85,11 @@ struct Encoder {
   }
 };
 
+template <class Number>
+std::string digits(Number number) {
+  return std::to_string(static_cast<unsigned long long>(number));
+}
+
 std::unexpected<Error> malformed(std::string what) {
   return fail(Code::invalid_argument, "malformed frame: " + std::move(what));
 }
@@ -105,13 +108,13 @@ Result<Message> body(Type type, AttemptRef ref, std::uint16_t flags, Reader& in)
       m.input_identity = in.text();
       m.payload = in.text();
       m.linger_us = in.number<std::uint32_t>();
-      if (m.inputs > descriptor_limit - 2) return malformed(fmt::format("{} inputs", m.inputs));
+      if (m.inputs > descriptor_limit - 2) return malformed(digits(m.inputs) + " inputs");
       return m;
     }
     case Type::started: return Started{ref};
     case Type::progress: {
       const Progress m{ref, in.number<std::uint32_t>()};
-      if (m.millionths > 1'000'000) return malformed(fmt::format("a progress of {} millionths", m.millionths));
+      if (m.millionths > 1'000'000) return malformed("a progress of " + digits(m.millionths) + " millionths");
       return m;
     }
     case Type::advance: return Advance{ref, in.number<std::uint64_t>(), in.text()};
@@ -129,18 +132,18 @@ Result<Message> body(Type type, AttemptRef ref, std::uint16_t flags, Reader& in)
       const std::string_view message = in.text();
       if (!in.ok()) return Failed{};
       const auto code = parse_code(name);
-      if (!code) return malformed(fmt::format("unknown error code \"{}\"", name.substr(0, 40)));
+      if (!code) return malformed("unknown error code \"" + std::string{name.substr(0, 40)} + "\"");
       return Failed{ref, *code, message};
     }
     case Type::bye: return Bye{};
     case Type::settings: {
       const auto sandbox = in.number<std::uint32_t>();
       if (sandbox > static_cast<std::uint32_t>(Settings::Sandbox::on))
-        return malformed(fmt::format("a sandbox of {}", sandbox));
+        return malformed("a sandbox of " + digits(sandbox));
       return Settings{static_cast<Settings::Sandbox>(sandbox), in.number<std::uint64_t>()};
     }
   }
-  return malformed(fmt::format("unknown type {}", static_cast<unsigned>(type)));
+  return malformed("unknown type " + digits(type));
 }
 
 }  // namespace
@@ -151,18 +154,18 @@ void encode(const Message& message, std::string& out) {
 }
 
 Result<Message> decode(ByteView datagram) {
-  if (datagram.size() > frame_limit) return malformed(fmt::format("{} bytes", datagram.size()));
+  if (datagram.size() > frame_limit) return malformed(digits(datagram.size()) + " bytes");
   Reader in{datagram.text()};
   const auto type = in.number<std::uint8_t>();
   const auto version = in.number<std::uint8_t>();
   const auto flags = in.number<std::uint16_t>();
   const auto attempt = in.number<std::uint32_t>();
   const auto job = in.number<std::uint64_t>();
-  if (!in.ok()) return malformed(fmt::format("{} bytes, shorter than its header", datagram.size()));
+  if (!in.ok()) return malformed(digits(datagram.size()) + " bytes, shorter than its header");
   if (version != frames_version)
-    return malformed(fmt::format("protocol version {}, expected {}", version, frames_version));
+    return malformed("protocol version " + digits(version) + ", expected " + digits(frames_version));
   auto message = body(static_cast<Type>(type), {job, attempt}, flags, in);
-  if (message && !in.ok()) return malformed(fmt::format("type {} ends before its last field", type));
+  if (message && !in.ok()) return malformed("type " + digits(type) + " ends before its last field");
   return message;
 }
 
