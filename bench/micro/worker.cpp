@@ -1,7 +1,12 @@
 // A frames worker that does next to nothing, so that what is left is the way there and back.
+#include <chrono>
+#include <csignal>
+#include <cstdlib>
 #include <fstream>
 #include <string>
+#include <thread>
 
+#include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -52,9 +57,46 @@ Result<Reply> private_memory(Task&) {
   return number(kibibytes * 1024);
 }
 
+std::chrono::microseconds asked(const Task& task) {
+  return std::chrono::microseconds{std::strtol(std::string{task.payload()}.c_str(), nullptr, 10)};
+}
+
+Result<Reply> rest(Task& task) {
+  std::this_thread::sleep_for(asked(task));
+  return Reply{};
+}
+
+Result<Reply> die(Task&) {
+  std::raise(SIGKILL);
+  return fail(hotwell::Code::internal, "SIGKILL does not kill");
+}
+
+/// A negative time kills.
+Result<Reply> busy(Task& task) {
+  if (asked(task).count() < 0) return die(task);
+  const auto until = std::chrono::steady_clock::now() + asked(task);
+  while (std::chrono::steady_clock::now() < until) {
+  }
+  return Reply{};
+}
+
+/// Where the file that the payload names is empty: writes there when it dies, in seconds of the steady clock.
+Result<Reply> die_once(Task& task) {
+  const hotwell::FileHandle file{::open(std::string{task.payload()}.c_str(), O_RDWR)};
+  if (::lseek(file.get(), 0, SEEK_END) > 0) return Reply{};
+  const double now = std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+  if (::write(file.get(), &now, sizeof now) < 0) return hotwell::system_fail(errno, "writing the time");
+  return die(task);
+}
+
 }  // namespace
 
 int main() {
-  return hotwell::worker::serve(
-      {{"noop", noop}, {"copy", copy}, {"processor_time", processor_time}, {"private_memory", private_memory}});
+  return hotwell::worker::serve({{"noop", noop},
+                                 {"copy", copy},
+                                 {"rest", rest},
+                                 {"busy", busy},
+                                 {"die_once", die_once},
+                                 {"processor_time", processor_time},
+                                 {"private_memory", private_memory}});
 }

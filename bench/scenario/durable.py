@@ -65,6 +65,30 @@ def measure(bin_dir, rounds, jobs):
             for case, runs in cases.items()}
 
 
+def table(cases):
+    """What is compared, with its goal."""
+    rows = []
+
+    def row(what, ours, theirs, key, show, better, goal):
+        mine, peer = cases[f"hotwell {ours}"][key], cases[f"bullmq {theirs}"][key]
+        rows.append((what, show(mine), f"BullMQ, {theirs}: {show(peer)}", f"{mine / peer:.3g}x", f"at {better} {goal}x"))
+
+    def rate(value):
+        return f"{value:,.0f}/s"
+
+    def duration(value):
+        return f"{value * 1e3:.3f} ms"
+
+    row("durable no-op jobs, process", "process", "everysec inline", "per_second", rate, "least", 10)
+    row("durable no-op jobs, process", "process", "everysec sandboxed", "per_second", rate, "least", 10)
+    row("durable no-op jobs, power", "power", "always inline", "per_second", rate, "least", 8)
+    row("add to completed p50, process", "process", "everysec inline", "p50", duration, "most", 1)
+    row("add to completed p50, power", "power", "always inline", "p50", duration, "most", 1)
+    row("enqueue to start p99, 1,000 jobs/s, process", "process", "everysec inline", "start_p99", duration, "most", 0.2)
+    row("enqueue to start p99, 1,000 jobs/s, power", "power", "always inline", "start_p99", duration, "most", 0.2)
+    return rows
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("build_dir")
@@ -75,7 +99,13 @@ def main():
     if missing:
         print(f"durable: skipped, there is no {', '.join(missing)}", file=sys.stderr)
         return
-    for case, figures in measure(pathlib.Path(options.build_dir).resolve() / "bin", options.rounds, options.jobs).items():
+    cases = measure(pathlib.Path(options.build_dir).resolve() / "bin", options.rounds, options.jobs)
+    rows = [("what", "Hotwell", "peer", "ratio", "goal"), *table(cases)]
+    widths = [max(len(line[column]) for line in rows) for column in range(len(rows[0]))]
+    for line in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(line, widths)).rstrip())
+    print()
+    for case, figures in cases.items():
         print(f"{case:28} {figures['per_second']:9.0f} jobs/s   add to end p50 {figures['p50'] * 1e3:6.3f} ms, "
               f"p99 {figures['p99'] * 1e3:6.3f} ms")
 
