@@ -3,6 +3,7 @@
 
 #include <future>
 #include <latch>
+#include <list>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -215,7 +216,7 @@ class WorkerPool::Impl {
   std::mutex tuning_mutex_;
   pool::Tuning tuning_;
   std::mutex inbox_mutex_;
-  std::vector<pool::Submission> inbox_;
+  std::list<pool::Submission> inbox_;  // which moves no job when it grows
 
  private:
   static void name(pool::Submission& submission) {
@@ -236,7 +237,7 @@ class WorkerPool::Impl {
 
   /// On the loop. Whoever comes to it by another way about a job that was handed in before finds the job known.
   void open_inbox() {
-    std::vector<pool::Submission> jobs;
+    std::list<pool::Submission> jobs;
     {
       const std::lock_guard lock(inbox_mutex_);
       jobs.swap(inbox_);
