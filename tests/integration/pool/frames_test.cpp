@@ -394,7 +394,7 @@ TEST(FramesPool, AWorkerIsGivenNothingButWhatItNeeds) {
   EXPECT_THAT(text, testing::Not(HasSubstr("HOTWELL_")));
   std::size_t descriptors = 0;
   for (auto at = text.find("fd "); at != std::string::npos; at = text.find("fd ", at + 1)) ++descriptors;
-  EXPECT_EQ(descriptors, 5U) << text;  // 0, 1, 2, the socket, and the directory that lists them
+  EXPECT_EQ(descriptors, 6U) << text;  // 0, 1, 2, the socket, the one that it made, and the directory that lists them
 }
 
 TEST(FramesPool, AProgramThatIsNotThereIsAReadableError) {
