@@ -2,7 +2,11 @@
 
 #include <fmt/format.h>
 #include <openssl/evp.h>
+#ifdef __x86_64__
+#include <xxh_x86dispatch.h>  // the same functions with the widest vectors that the processor has
+#else
 #include <xxhash.h>
+#endif
 
 #include "base/assert.hpp"
 

@@ -80,7 +80,7 @@ std::optional<Object> Cache::Impl::try_get(std::string_view key) {
 std::optional<Object> Cache::Impl::try_lookup(std::string_view key) {
   if (auto object = try_get(key)) return object;
   // Where a key may be in both tiers below, or may have to be promoted, it takes a whole look-up.
-  if (!stream_ || doubles_.load(std::memory_order_acquire)) return std::nullopt;
+  if (!stream_ || doubles_.load(std::memory_order_acquire) != 0) return std::nullopt;
   auto found = stream_->try_find(key, clock_.wall());
   if (!found) return std::nullopt;
   memory_->count_miss();
@@ -308,13 +308,13 @@ Result<Object> Cache::Impl::put_small(Details details, const Buffer& bytes, Remo
 Result<void> Cache::Impl::remove_older(Tier& tier, const Details& details, Removals& removed) {
   auto gone = tier.erase(details.key, details.created, removed);
   if (gone) return {};
-  doubles_.store(true, std::memory_order_release);
+  doubles_.fetch_add(1, std::memory_order_release);
   (void)memory_->erase(details.key, details.created, removed);
   return std::unexpected(gone.error());
 }
 
 bool Cache::Impl::newer_in_stream(std::string_view key, std::uint64_t generation, WallTime now) const {
-  return doubles_.load(std::memory_order_acquire) && stream_->generation(key, now).value_or(0) > generation;
+  return doubles_.load(std::memory_order_acquire) != 0 && stream_->generation(key, now).value_or(0) > generation;
 }
 
 std::optional<Cache::Impl::Below> Cache::Impl::below(std::string_view key, WallTime now) const {

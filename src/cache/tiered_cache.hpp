@@ -51,6 +51,7 @@ class Cache::Impl {
     const host::Clock& clock;
     host::Disk& disk;
     std::optional<Duration> sweep_every;  ///< none: sweep() is only called
+    cache::Opens opens = cache::Opens::whole;
   };
   [[nodiscard]] static Result<std::unique_ptr<Impl>> open(CacheOptions options, const Seams& seams);
   [[nodiscard]] static Result<std::unique_ptr<Impl>> open(CacheOptions options);
@@ -121,12 +122,14 @@ class Cache::Impl {
   Result<void> sync();
   /// What the last start found on disk.
   [[nodiscard]] cache::Recovery recovery() const;
+  /// Whether everything is found that the last run left. Until then a look-up may wait, and whoever stores waits.
+  [[nodiscard]] bool whole() const { return !disk_tier_ || disk_tier_->whole(); }
   /// None without a directory.
   [[nodiscard]] cache::DiskTier* disk_tier() { return disk_tier_.get(); }
 
  private:
   Impl(CacheOptions options, const Seams& seams);
-  Result<void> start();
+  Result<void> start(cache::Opens opens);
 
   enum class Asker : std::uint8_t { first, again };
   Result<std::optional<Object>> find(std::string_view key, cache::Check check, Asker asker, std::string_view type = {});
@@ -170,8 +173,8 @@ class Cache::Impl {
   /// start would find it) and counts, though whoever asked for it is told of the error.
   Result<void> remove_older(cache::Tier& tier, const cache::Details& details, cache::Removals& removed);
   [[nodiscard]] bool newer_in_stream(std::string_view key, std::uint64_t generation, WallTime now) const;
-  Result<void> open_tiers();
-  /// Of a key that both tiers have, the older one goes.
+  Result<void> open_tiers(cache::Opens opens);
+  /// Of a key that both tiers have, the older one goes. Until that is done the newer one counts.
   Result<void> settle_doubles();
   /// Without a stream_limit a tenth of the file system stays free.
   void fit_stream_limit(cache::Removals& removed);
@@ -203,7 +206,7 @@ class Cache::Impl {
   std::unique_ptr<cache::MemoryTier> memory_;
   std::unique_ptr<cache::DiskTier> disk_tier_;  ///< none without a directory
   std::unique_ptr<cache::StreamTier> stream_;   ///< likewise
-  std::atomic<bool> doubles_{false};            ///< some key may be in both: the newer one counts
+  std::atomic<std::uint64_t> doubles_{0};       ///< not 0: some key may be in both, and the newer one counts
   std::atomic<bool> stream_limit_given_;
   cache::Flights flights_;
   std::mutex refreshing_;

@@ -1,13 +1,13 @@
 /// The tiered cache's life: opening the tiers, what the background thread does, the knobs, and the end.
-#include <csignal>
 #include <limits>
 
 #include <fmt/format.h>
-#include <pthread.h>
 #include <boost/asio/post.hpp>
 
+#include "base/log.hpp"
 #include "cache/directory.hpp"
 #include "cache/tiered_cache.hpp"
+#include "host/thread.hpp"
 
 namespace hotwell {
 
@@ -16,18 +16,6 @@ using namespace cache;
 namespace {
 
 constexpr double most_jitter = 0.9;
-
-/// Starts a thread that takes no signals: they are the host program's.
-std::thread quiet_thread(const char* name, std::function<void()> run) {
-  sigset_t all;
-  sigset_t before;
-  sigfillset(&all);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  std::thread thread(std::move(run));
-  pthread_sigmask(SIG_SETMASK, &before, nullptr);
-  pthread_setname_np(thread.native_handle(), name);
-  return thread;
-}
 
 }  // namespace
 
@@ -45,7 +33,7 @@ Cache::Impl::Impl(CacheOptions options, const Seams& seams)
       hot_saved_(opened_) {}
 
 Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options) {
-  return open(std::move(options), {host::system_clock(), host::system_disk(), std::chrono::seconds{1}});
+  return open(std::move(options), {host::system_clock(), host::system_disk(), std::chrono::seconds{1}, Opens::serving});
 }
 
 Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options, const Seams& seams) {
@@ -60,7 +48,7 @@ Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options, con
     return fail(Code::invalid_argument,
                 fmt::format("cache ttl_jitter: expected 0 to {}, got {}", most_jitter, options.ttl_jitter));
   auto impl = std::unique_ptr<Impl>(new Impl(std::move(options), seams));
-  if (auto started = impl->start(); !started) return std::unexpected(started.error());
+  if (auto started = impl->start(seams.opens); !started) return std::unexpected(started.error());
   if (seams.sweep_every) {
     impl->sweep_every(*seams.sweep_every);
     impl->warm_from_last_run();
@@ -68,7 +56,7 @@ Result<std::unique_ptr<Cache::Impl>> Cache::Impl::open(CacheOptions options, con
   return impl;
 }
 
-Result<void> Cache::Impl::start() {
+Result<void> Cache::Impl::start(Opens opens) {
   auto policy = make_policy(options_.policy);
   if (!policy) return std::unexpected(policy.error());
   memory_ = std::make_unique<MemoryTier>(options_.memory_limit, std::move(*policy));
@@ -76,19 +64,20 @@ Result<void> Cache::Impl::start() {
     auto claim = claim_directory(disk_, options_.directory);
     if (!claim) return std::unexpected(claim.error());
     claim_ = std::move(*claim);
-    if (auto opened = open_tiers(); !opened) return opened;
+    if (auto opened = open_tiers(opens); !opened) return opened;
   }
-  thread_ = quiet_thread("hotwell-cache", [this] { background_.run(); });
+  thread_ = host::quiet_thread("hotwell-cache", [this] { background_.run(); });
   return {};
 }
 
-Result<void> Cache::Impl::open_tiers() {
+Result<void> Cache::Impl::open_tiers(Opens opens) {
   const auto now = clock_.wall();
   auto disk =
       DiskTier::open(disk_,
                      {.directory = disk_directory(options_.directory),
                       .limit = options_.disk_limit,
-                      .tells_evictions = [this] { return events_.any<CacheEviction>() || events_.any<CacheExpiry>(); }},
+                      .tells_evictions = [this] { return events_.any<CacheEviction>() || events_.any<CacheExpiry>(); },
+                      .opens = opens},
                      now);
   if (!disk) return std::unexpected(disk.error());
   disk_tier_ = std::move(*disk);
@@ -100,23 +89,28 @@ Result<void> Cache::Impl::open_tiers() {
       now);
   if (!stream) return std::unexpected(stream.error());
   stream_ = std::move(*stream);
+  doubles_ = stream_->stats().entries;
   last_generation_ = recovery().last_generation;
   Removals untold;  // nobody listens yet
   fit_stream_limit(untold);
-  return settle_doubles();
+  return disk_tier_->whole() ? settle_doubles() : Result<void>{};
 }
 
 Result<void> Cache::Impl::settle_doubles() {
-  const auto now = clock_.wall();
+  auto seen = doubles_.load(std::memory_order_acquire);
   Removals untold;
   Result<void> done;
-  stream_->for_each(now, [&](const Object& large) {
-    const auto small = disk_tier_->generation(large.key, now);
-    if (!small) return true;
-    Tier& older = *small < large.generation ? static_cast<Tier&>(*disk_tier_) : *stream_;
-    if (auto erased = older.erase(large.key, now, untold); !erased) done = std::unexpected(erased.error());
+  stream_->for_each(clock_.wall(), [&](const Object& one) {
+    const std::lock_guard lock(stripe(one.key));
+    const auto now = clock_.wall();
+    const auto large = stream_->generation(one.key, now);
+    const auto small = disk_tier_->generation(one.key, now);
+    if (!small || !large) return true;
+    Tier& older = *small < *large ? static_cast<Tier&>(*disk_tier_) : *stream_;
+    if (auto erased = older.erase(one.key, now, untold); !erased) done = std::unexpected(erased.error());
     return done.has_value();
   });
+  if (done) doubles_.compare_exchange_strong(seen, 0);
   return done;
 }
 
@@ -206,6 +200,9 @@ void Cache::Impl::sweep() {
   Removals removed;
   memory_->sweep(clock_.wall(), removed);
   if (stream_) {
+    if (doubles_.load(std::memory_order_acquire) != 0 && disk_tier_->whole())
+      if (auto settled = settle_doubles(); !settled)
+        base::log().warn("the cache keeps two objects of one key: {}", to_string(settled.error()));
     disk_tier_->sweep(clock_.wall(), removed);
     stream_->sweep(clock_.wall(), removed);
     fit_stream_limit(removed);

@@ -59,15 +59,16 @@ class Verifier {
   void region(const std::filesystem::path& path) {
     ++found_.regions;
     auto opened = Region::open(disk_, path, budget_);
-    if (!opened) {
+    auto loaded = opened ? (*opened)->load() : std::unexpected(opened.error());
+    if (!loaded) {
       ++found_.disk.damaged;
-      return finding(fmt::format("{}: {}", path.string(), opened.error().message));
+      return finding(fmt::format("{}: {}", path.string(), loaded.error().message));
     }
-    if (opened->damaged) finding(fmt::format("{}: its index is damaged", path.string()));
-    for (const auto& item : opened->items) {
-      const auto head = read_head_of(*opened->region, item.slot);
+    if (loaded->damaged) finding(fmt::format("{}: its index is damaged", path.string()));
+    for (const auto& item : loaded->items) {
+      const auto head = read_head_of(**opened, item.slot);
       if (head && *head && (*head)->hash == item.hash) {
-        const auto content = read_content(*opened->region, item.slot, **head);
+        const auto content = read_content(**opened, item.slot, **head);
         if (content && *content) {
           ++found_.disk.objects;
           found_.disk.bytes += (*head)->value_size;

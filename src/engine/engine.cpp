@@ -218,7 +218,7 @@ WorkerPool& Engine::pool() { return *impl_->pool; }
 Monitor& Engine::monitor() { return impl_->monitor; }
 Knobs& Engine::knobs() { return impl_->knobs; }
 const Config& Engine::config() const { return impl_->config; }
-bool Engine::ready() const { return impl_->ready; }
+bool Engine::ready() const { return impl_->ready && impl_->cache->impl().whole(); }
 
 void Engine::announce(std::string_view address) {
   if (auto announced = impl_->data_dir.announce(address); !announced)

@@ -1,5 +1,6 @@
 #include "host/disk.hpp"
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <memory>
@@ -11,6 +12,7 @@
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 namespace hotwell::host {
@@ -76,6 +78,18 @@ class SystemDisk final : public Disk {
       bytes = bytes.subview(static_cast<std::size_t>(n), bytes.size() - static_cast<std::size_t>(n));
     }
     return {};
+  }
+
+  Result<void> write(const FileHandle& file, std::uint64_t offset, ByteView first, ByteView second) override {
+    const std::array<iovec, 2> parts{iovec{const_cast<std::byte*>(first.data()), first.size()},
+                                     iovec{const_cast<std::byte*>(second.data()), second.size()}};
+    const auto n = ::pwritev(file.get(), parts.data(), static_cast<int>(parts.size()), static_cast<off_t>(offset));
+    if (n < 0 && errno != EINTR) return system_fail(errno, "writing a file");
+    const auto done = static_cast<std::size_t>(std::max<ssize_t>(n, 0));
+    if (done < first.size())
+      if (auto written = write(file, offset + done, first.subview(done, first.size() - done)); !written) return written;
+    const auto of_second = done - std::min(done, first.size());
+    return write(file, offset + first.size() + of_second, second.subview(of_second, second.size() - of_second));
   }
 
   Result<void> resize(const FileHandle& file, std::uint64_t size) override {

@@ -44,6 +44,8 @@ class Disk {
   [[nodiscard]] virtual Result<std::size_t> read(const FileHandle& file, std::uint64_t offset,
                                                  std::span<std::byte> into) = 0;
   virtual Result<void> write(const FileHandle& file, std::uint64_t offset, ByteView bytes) = 0;
+  /// Two runs of bytes behind each other, as one step.
+  virtual Result<void> write(const FileHandle& file, std::uint64_t offset, ByteView first, ByteView second) = 0;
   virtual Result<void> resize(const FileHandle& file, std::uint64_t size) = 0;
   /// Makes an empty file `size` zero bytes long and takes the space for them where the file system can.
   virtual Result<void> preallocate(const FileHandle& file, std::uint64_t size) = 0;

@@ -10,6 +10,7 @@
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <mutex>
 #include <random>
@@ -105,7 +106,11 @@ class LossyDisk final : public host::Disk {
     return host::system_disk().create_unnamed(directory);
   }
 
+  /// Called before each read, to count it or to hold it up. Set before the disk is used.
+  std::function<void(std::uint64_t offset, std::uint64_t size)> on_read;
+
   Result<std::size_t> read(const FileHandle& file, std::uint64_t offset, std::span<std::byte> into) override {
+    if (on_read) on_read(offset, into.size());
     return host::system_disk().read(file, offset, into);
   }
 
@@ -126,6 +131,10 @@ class LossyDisk final : public host::Disk {
       if (auto written = host::system_disk().write(file, offset, bytes.subview(0, part)); !written) return written;
     }
     return outcome;
+  }
+
+  Result<void> write(const FileHandle& file, std::uint64_t offset, ByteView first, ByteView second) override {
+    return write(file, offset, std::string(first.text()).append(second.text()));
   }
 
   Result<void> resize(const FileHandle& file, std::uint64_t size) override {

@@ -15,12 +15,14 @@
 
 #include <array>
 #include <atomic>
+#include <condition_variable>
 #include <filesystem>
 #include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
 #include <string>
+#include <thread>
 #include <vector>
 
 #include "cache/disk/index.hpp"
@@ -30,6 +32,12 @@
 
 namespace hotwell::cache {
 
+/// When open() returns.
+enum class Opens : std::uint8_t {
+  whole,    ///< with everything found again
+  serving,  ///< at once: look-ups answer with what is found by then or wait for it, changes wait for all
+};
+
 struct DiskOptions {
   std::filesystem::path directory;
   Bytes limit;
@@ -37,6 +45,7 @@ struct DiskOptions {
   std::uint64_t region_size = 0;
   /// Whether somebody wants to know the keys of what is evicted: they must be read from the disk. None: always.
   std::function<bool()> tells_evictions{};
+  Opens opens = Opens::whole;
 };
 
 /// What is written of a tier's life, for write amplification and for people.
@@ -76,7 +85,10 @@ class DiskTier final : public Tier {
   Result<void> sync();
   /// Starts an entry's hits anew: it was promoted.
   void forget_hits(std::string_view key);
-  [[nodiscard]] const Recovery& recovery() const { return recovery_; }
+  /// Final where whole().
+  [[nodiscard]] Recovery recovery() const;
+  /// Whether everything is found that the last process left.
+  [[nodiscard]] bool whole() const { return whole_.load(std::memory_order_acquire); }
   [[nodiscard]] DiskTraffic traffic() const;
   [[nodiscard]] std::uint64_t index_memory() const;
   /// What the regions' files take, those that a reader keeps included.
@@ -88,10 +100,13 @@ class DiskTier final : public Tier {
     std::shared_ptr<Region> region;
     std::uint32_t slot = 0;
     Place place = 0;
+    std::uint64_t expected = 0;  ///< bytes, at most; 0: not known
   };
   struct Spots {
     std::array<Spot, DiskIndex::most_candidates> all;
     unsigned count = 0;
+    bool whole = false;       ///< nothing more will be found
+    std::size_t indexed = 0;  ///< regions, by then
   };
   struct Known {
     Spot spot;
@@ -104,13 +119,20 @@ class DiskTier final : public Tier {
   enum class Which : std::uint8_t { sealed, all };
 
   DiskTier(host::Disk& disk, DiskOptions options);
+  Result<void> find_regions();
+  Result<void> drop_file(const std::filesystem::path& path);
+  /// Under writer_. Errors: what could not be tidied up; everything readable is found all the same.
   Result<void> recover(WallTime now);
+  Result<void> index_region(std::size_t number);
+  /// Waits until more regions than `indexed` are found.
+  void wait_for_more(std::size_t indexed) const;
   [[nodiscard]] Bytes usable(Bytes limit) const;
-  void index_recovered(const std::vector<Region::Opened>& opened);
 
   // Under index_lock_.
   [[nodiscard]] Spot resolve(Place place) const;
   void count_dead(const Spot& spot, std::uint64_t units);
+  /// Whether a younger entry of the key is in the index.
+  [[nodiscard]] bool replaced(const IndexItem& item) const;
   [[nodiscard]] Place place_of(std::size_t number, std::uint32_t slot) const { return number << slot_bits_ | slot; }
 
   [[nodiscard]] Spots locate(std::uint64_t hash) const;
@@ -145,7 +167,6 @@ class DiskTier final : public Tier {
   std::uint64_t region_size_ = 0;
   unsigned slot_bits_ = 0;
   const std::shared_ptr<Budget> budget_;
-  Recovery recovery_;
   LookupCounters counters_;
 
   mutable std::mutex writer_;
@@ -165,6 +186,13 @@ class DiskTier final : public Tier {
   DiskIndex index_;
   std::vector<std::shared_ptr<Region>> regions_;  ///< by number; null where there is none
   std::uint64_t live_bytes_ = 0;
+  Recovery recovery_;
+  std::size_t indexed_ = 0;  ///< regions, from the youngest on
+  mutable std::condition_variable found_more_;
+
+  std::atomic<bool> whole_{false};
+  std::atomic<bool> leaving_{false};
+  std::thread recovering_;
 };
 
 }  // namespace hotwell::cache

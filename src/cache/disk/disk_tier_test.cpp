@@ -3,6 +3,7 @@
 
 #include <cstring>
 #include <fstream>
+#include <future>
 #include <map>
 #include <random>
 
@@ -362,6 +363,87 @@ TEST(DiskTierSpeed, APutDoesFewSystemCalls) {
   before = disk.steps();
   EXPECT_TRUE(tier->erase("key", first_day, removed).value());
   EXPECT_EQ(disk.steps() - before, 1U);
+}
+
+/// A tier of several regions that is opened again and stops finding them after the first, until go_on().
+class WhileRecovering : public DiskTierTest {
+ protected:
+  static constexpr int keys = 400;
+  WhileRecovering() {
+    for (int i = 0; i < keys; ++i) EXPECT_TRUE(put("key" + std::to_string(i), std::string(500, 'v')));
+    tier_.reset();
+    disk_.on_read = [this, deaths = 0](std::uint64_t, std::uint64_t size) mutable {
+      if (size == RegionShape{region_bytes}.deaths_size() && ++deaths == 2) going_on_.get_future().wait();
+    };
+    auto opened = DiskTier::open(
+        disk_, {.directory = directory_.path(), .limit = 1_MiB, .region_size = region_bytes, .opens = Opens::serving},
+        first_day);
+    EXPECT_TRUE(opened) << to_string(opened.error());
+    tier_ = std::move(*opened);
+  }
+  ~WhileRecovering() override {
+    go_on();
+    tier_.reset();
+  }
+  void go_on() {
+    if (!std::exchange(gone_on_, true)) going_on_.set_value();
+  }
+  template <class Ask>
+  auto ask(Ask ask) {
+    return std::async(std::launch::async, std::move(ask));
+  }
+
+ private:
+  std::promise<void> going_on_;
+  bool gone_on_ = false;
+};
+
+TEST_F(WhileRecovering, WhatIsFoundAlreadyIsAHitAndWhatIsNotYetIsNoMiss) {
+  EXPECT_EQ(get("key" + std::to_string(keys - 1)), std::string(500, 'v'));
+  EXPECT_FALSE(tier_->whole());
+  auto oldest = ask([&] {
+    Removals removed;
+    return tier_->find("key0", first_day, {}, removed).value().has_value();
+  });
+  auto absent = ask([&] { return tier_->generation("never stored", first_day).has_value(); });
+  EXPECT_FALSE(tier_->whole());
+  go_on();
+  EXPECT_TRUE(oldest.get());
+  EXPECT_FALSE(absent.get());
+  EXPECT_TRUE(tier_->whole());
+  EXPECT_EQ(tier_->recovery().objects, static_cast<std::uint64_t>(keys));
+}
+
+TEST_F(WhileRecovering, AnErasureOfWhatIsNotFoundYetErasesIt) {
+  auto erased = ask([&] {
+    Removals removed;
+    return tier_->erase("key0", first_day, removed).value();
+  });
+  auto stored = ask([&] {
+    Removals removed;
+    return tier_
+        ->put({.key = "key1", .generation = 1000, .created = first_day, .expires = first_day + 1h},
+              Buffer::copy_of("new"), removed)
+        .has_value();
+  });
+  go_on();
+  EXPECT_TRUE(erased.get());
+  EXPECT_TRUE(stored.get());
+  for (int round = 0; round < 2; ++round) {
+    EXPECT_EQ(get("key0"), std::nullopt);
+    EXPECT_EQ(get("key1"), "new");
+    disk_.on_read = nullptr;
+    reopen();
+  }
+}
+
+TEST_F(WhileRecovering, ATierThatGoesBeforeItIsWholeLosesNothing) {
+  auto gone = ask([&] { tier_.reset(); });
+  go_on();
+  gone.get();
+  disk_.on_read = nullptr;
+  reopen();
+  EXPECT_EQ(tier_->recovery().objects, static_cast<std::uint64_t>(keys));
 }
 
 }  // namespace

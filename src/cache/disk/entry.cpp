@@ -3,7 +3,9 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <cstdlib>
 #include <cstring>
+#include <new>
 
 #include <fmt/format.h>
 
@@ -14,11 +16,28 @@
 namespace hotwell::cache {
 namespace {
 
-/// Read at once: a head, the longest key, and most small objects as a whole.
+/// Read at once where nobody knows how long the entry is: a head and the longest key.
 constexpr std::size_t first_read = unit + longest_key;
 /// Up to this size a look-up reads the bytes; beyond it hands out a slice of the region.
 constexpr std::uint64_t copied_up_to = 64 << 10;
 constexpr std::size_t check_piece = 64 << 10;
+
+struct Free {
+  void operator()(std::byte* block) const { std::free(block); }
+};
+/// From malloc, since that can give back what is not needed in the end.
+using Block = std::unique_ptr<std::byte, Free>;
+Block allocate(std::uint64_t size) {
+  auto* block = static_cast<std::byte*>(std::malloc(size));
+  if (block == nullptr) throw std::bad_alloc();
+  return Block(block);
+}
+void shrink(Block& block, std::uint64_t size) {
+  auto* shrunk = static_cast<std::byte*>(std::realloc(block.get(), size));
+  if (shrunk == nullptr) return;
+  (void)block.release();
+  block.reset(shrunk);
+}
 
 /// Whether everything behind the head is what was stored, read in pieces. Errors: io.
 Result<bool> check_content(const Region& region, std::uint32_t slot, const EntryHead& head) {
@@ -83,35 +102,44 @@ Result<StoredEntry> read_large(const std::shared_ptr<Region>& region, std::uint3
 
 }  // namespace
 
-Result<StoredEntry> read_entry(const std::shared_ptr<Region>& region, std::uint32_t slot, std::string_view key,
-                               WallTime now, Check check) {
+Result<StoredEntry> read_entry(const std::shared_ptr<Region>& region, Sought sought, std::string_view key, WallTime now,
+                               Check check) {
+  // Small entries are read here and copied; of a middle-sized one the block that is read becomes the object's.
   std::array<std::byte, first_read> first;  // as it is: it is filled below, as far as it is looked at
-  auto count = region->read_some(slot * unit, first);
+  const auto slot = sought.slot;
+  const auto wanted = sought.expected != 0 ? sought.expected : first_read;
+  auto block = wanted > first_read ? allocate(wanted) : nullptr;
+  auto count = region->read_some(slot * unit, {block ? block.get() : first.data(), wanted});
   if (!count) return std::unexpected(count.error());
-  const ByteView there{first.data(), *count};
+  const ByteView there{block ? block.get() : first.data(), *count};
   const auto head = decode_head(there, region->header().salt);
-  if (!head || slot + head->units() > region->shape().slots() || *count < std::min(head->length(), first_read))
+  if (!head || slot + head->units() > region->shape().slots() || *count < std::min(head->length(), wanted))
     return StoredEntry{StoredEntry::State::damaged};
-  if (head->key_size != key.size() || there.subview(unit, key.size()).text() != key)
+  if (head->key_size != key.size() || *count < unit + key.size() || there.subview(unit, key.size()).text() != key)
     return StoredEntry{StoredEntry::State::other};
   if (head->expires <= now) return StoredEntry{StoredEntry::State::expired};
   if (head->value_size > copied_up_to) return read_large(region, slot, *head, check);
 
-  // Texts and value into one block; the object keeps the block.
-  const auto length = head->length() - unit;
-  const std::shared_ptr<std::byte[]> block = std::make_shared_for_overwrite<std::byte[]>(length);
-  const auto have = std::min<std::uint64_t>(length, *count - unit);
-  std::memcpy(block.get(), first.data() + unit, have);
-  if (have < length)
-    if (auto read = region->read(slot * unit + unit + have, {block.get() + have, length - have}); !read)
-      return std::unexpected(read.error());
-  const ByteView content{block.get(), length};
+  const auto length = head->length();
+  if (block && *count >= length) {
+    shrink(block, length);
+  } else {
+    auto whole = allocate(length);
+    const auto have = std::min<std::uint64_t>(length, *count);
+    std::memcpy(whole.get(), there.data(), have);
+    if (have < length)
+      if (auto read = region->read(slot * unit + have, {whole.get() + have, length - have}); !read)
+        return std::unexpected(read.error());
+    block = std::move(whole);
+  }
+  const auto content = ByteView{block.get(), length}.subview(unit, length - unit);
   if (base::xxh3_64(content, region->header().salt) != head->checksum) return StoredEntry{StoredEntry::State::damaged};
   auto details = decode_texts(*head, content.subview(0, head->texts_size()));
   if (!details) return StoredEntry{StoredEntry::State::damaged};
   return StoredEntry{StoredEntry::State::whole,
                      Description::object(describe(std::move(*details)), Level::disk,
-                                         Buffer::wrap(block, content.subview(head->texts_size(), head->value_size)))};
+                                         Buffer::wrap(std::shared_ptr<const std::byte>(std::move(block)),
+                                                      content.subview(head->texts_size(), head->value_size)))};
 }
 
 Result<std::optional<EntryHead>> read_head_of(const Region& region, std::uint32_t slot, std::string_view key) {

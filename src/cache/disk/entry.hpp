@@ -21,10 +21,15 @@ struct StoredEntry {
   Object object{};  ///< of `whole` alone: a Buffer, or a slice of the region where it is large
 };
 
+/// Where to look for an entry, and how much to read at once: what it takes at most, or 0.
+struct Sought {
+  std::uint32_t slot = 0;
+  std::uint64_t expected = 0;
+};
 /// Looks for `key` in a slot. With Check::later a slice comes unverified, and its description verifies it.
 /// Errors: io, where the medium cannot be read.
-[[nodiscard]] Result<StoredEntry> read_entry(const std::shared_ptr<Region>& region, std::uint32_t slot,
-                                             std::string_view key, WallTime now, Check check);
+[[nodiscard]] Result<StoredEntry> read_entry(const std::shared_ptr<Region>& region, Sought sought, std::string_view key,
+                                             WallTime now, Check check);
 /// The head of the slot's entry where that has this key; a damaged one has none. Errors: io.
 [[nodiscard]] Result<std::optional<EntryHead>> read_head_of(const Region& region, std::uint32_t slot,
                                                             std::string_view key);

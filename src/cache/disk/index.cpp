@@ -11,11 +11,22 @@ namespace {
 constexpr std::uint64_t fullest = 82;
 constexpr std::uint64_t fewest_cells = 8;
 
+/// Classes of length: up to these many units, which are 1 KiB, 2 KiB and so on with a little more for what stands
+/// before a value; the last class is for what is longer.
+constexpr std::array<std::uint64_t, 7> longest{20, 36, 68, 132, 260, 516, 1028};
+
 }  // namespace
 
-DiskIndex::Cell DiskIndex::cell_of(std::uint64_t tag, Place place, unsigned hits) {
-  HOTWELL_ASSERT(place != 0 && place <= place_mask);
-  return tag << (place_bits + hits_bits) | place << hits_bits | std::min<Cell>(hits, hits_mask);
+DiskIndex::Cell DiskIndex::cell_of(std::uint64_t tag, Where where, unsigned hits) {
+  HOTWELL_ASSERT(where.place != 0 && where.place <= place_mask);
+  const auto length = std::lower_bound(longest.begin(), longest.end(), where.units) - longest.begin();
+  return tag << (64 - tag_bits) | where.place << (length_bits + hits_bits) | static_cast<Cell>(length) << hits_bits |
+         std::min<Cell>(hits, hits_mask);
+}
+
+std::uint64_t DiskIndex::most_units(Cell cell) {
+  const auto length = (cell >> hits_bits) & length_mask;
+  return length < longest.size() ? longest[length] : 0;
 }
 
 std::size_t DiskIndex::at(const Shard& shard, std::uint64_t wanted, Place where) {
@@ -31,7 +42,7 @@ DiskIndex::Candidates DiskIndex::find(std::uint64_t hash) const {
   if (shard.cells.empty()) return found;
   const auto wanted = tag_of(hash);
   for (auto i = home(shard, wanted); shard.cells[i] != 0; i = i + 1 == shard.cells.size() ? 0 : i + 1)
-    if (tag(shard.cells[i]) == wanted) found.places[found.count++] = place(shard.cells[i]);
+    if (tag(shard.cells[i]) == wanted) found.all[found.count++] = {place(shard.cells[i]), most_units(shard.cells[i])};
   return found;
 }
 
@@ -52,7 +63,7 @@ void DiskIndex::grow(Shard& shard, std::uint64_t cells) {
     if (cell != 0) put(shard, cell);
 }
 
-bool DiskIndex::insert(std::uint64_t hash, Place where) {
+bool DiskIndex::insert(std::uint64_t hash, Where where) {
   if (find(hash).count == most_candidates) return false;
   auto& shard = shard_of(hash);
   if ((shard.used + 1) * 100 > shard.cells.size() * fullest)
@@ -104,13 +115,13 @@ void DiskIndex::close_hole(Shard& shard, std::size_t hole) {
   --size_;
 }
 
-void DiskIndex::move(std::uint64_t hash, Place from, Place to, unsigned hits) {
+void DiskIndex::move(std::uint64_t hash, Place from, Where to, unsigned hits) {
   auto& shard = shard_of(hash);
   const auto i = at(shard, tag_of(hash), from);
   HOTWELL_ASSERT(i != none);
   shard.cells[i] = cell_of(tag_of(hash), to, hits);
   many_hits_.erase(from);
-  if (hits >= hits_mask) many_hits_[to] = hits;
+  if (hits >= hits_mask) many_hits_[to.place] = hits;
 }
 
 unsigned DiskIndex::hit(std::uint64_t hash, Place where) {

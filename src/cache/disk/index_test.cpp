@@ -20,14 +20,14 @@ TEST(DiskIndex, DoesWhatAMapWouldDo) {
   std::map<Place, std::pair<std::uint64_t, unsigned>> model;
   for (int i = 0; i < 30000; ++i) {
     // Few hashes, so that their cells collide and wrap around.
-    const auto hash = (random() % 3000) << 20 | random() % 2;
+    const auto hash = (random() % 2000) << 20 | random() % 2;
     const auto place = 1 + random() % 4000;
     const auto known = model.find(place);
     switch (random() % 6) {
       case 0:
       case 1:
         if (known != model.end()) break;
-        if (index.insert(hash, place)) model[place] = {hash, 0};
+        if (index.insert(hash, {place, 2})) model[place] = {hash, 0};
         break;
       case 2:
         if (known == model.end()) break;
@@ -37,7 +37,7 @@ TEST(DiskIndex, DoesWhatAMapWouldDo) {
       case 3: {
         const auto to = 1 + random() % 4000;
         if (known == model.end() || model.contains(to)) break;
-        index.move(known->second.first, place, to, 3);
+        index.move(known->second.first, place, {to, 3}, 3);
         model[to] = {known->second.first, 3};
         model.erase(place);
         break;
@@ -57,10 +57,12 @@ TEST(DiskIndex, DoesWhatAMapWouldDo) {
   }
   EXPECT_EQ(index.size(), model.size());
   for (const auto& [place, one] : model) {
+    const auto where = place;
     EXPECT_TRUE(index.contains(one.first, place));
     EXPECT_EQ(index.hits(one.first, place), one.second);
     const auto found = index.find(one.first);
-    EXPECT_NE(std::find(found.begin(), found.end(), place), found.end());
+    EXPECT_NE(std::find_if(found.begin(), found.end(), [&](const auto& one) { return one.place == where; }),
+              found.end());
   }
   const auto below = static_cast<std::uint64_t>(std::distance(model.begin(), model.lower_bound(2000)));
   EXPECT_EQ(index.erase_between(1, 2000), below);
@@ -69,11 +71,11 @@ TEST(DiskIndex, DoesWhatAMapWouldDo) {
 
 TEST(DiskIndex, CountsMoreHitsThanACellHolds) {
   DiskIndex index;
-  ASSERT_TRUE(index.insert(5, 9));
+  ASSERT_TRUE(index.insert(5, {9, 2}));
   for (unsigned i = 1; i <= 100; ++i) EXPECT_EQ(index.hit(5, 9), i);
   index.age();
   EXPECT_EQ(index.hits(5, 9), 50U);
-  index.move(5, 9, 10, index.hits(5, 9));
+  index.move(5, 9, {10, 2}, index.hits(5, 9));
   EXPECT_EQ(index.hit(5, 10), 51U);
   index.forget_hits(5, 10);
   EXPECT_EQ(index.hit(5, 10), 1U);
@@ -84,7 +86,7 @@ TEST(DiskIndex, CostsAtMostTwelveBytesAnEntry) {
   std::mt19937_64 random(test::seed());
   DiskIndex index;
   for (std::uint64_t place = 1; place <= 300000; ++place) {
-    ASSERT_TRUE(index.insert(random(), place));
+    ASSERT_TRUE(index.insert(random(), {place, 2}));
     if (place > 100000 && place % 1000 == 0) {
       ASSERT_LE(index.memory(), place * 12) << place;
     }
@@ -93,9 +95,21 @@ TEST(DiskIndex, CostsAtMostTwelveBytesAnEntry) {
 
 TEST(DiskIndex, ManyKeysWithOneHashAreRefusedNotLost) {
   DiskIndex index;
-  for (Place place = 1; place <= DiskIndex::most_candidates; ++place) ASSERT_TRUE(index.insert(77, place));
-  EXPECT_FALSE(index.insert(77, 100));
+  for (Place place = 1; place <= DiskIndex::most_candidates; ++place) ASSERT_TRUE(index.insert(77, {place, 2}));
+  EXPECT_FALSE(index.insert(77, {100, 2}));
   EXPECT_EQ(index.find(77).count, DiskIndex::most_candidates);
+}
+
+TEST(DiskIndex, KnowsHowLongAnEntryIsAtMost) {
+  DiskIndex index;
+  for (std::uint64_t units = 2; units < 2000; ++units) {
+    ASSERT_TRUE(index.insert(units << 20, {units, units}));
+    const auto most = index.find(units << 20).begin()->most_units;
+    if (units > 1028)
+      EXPECT_EQ(most, 0U) << units;
+    else
+      EXPECT_TRUE(most >= units && most <= std::max<std::uint64_t>(20, 2 * units)) << units << " of " << most;
+  }
 }
 
 constexpr WallTime eviction_time{100s};

@@ -57,8 +57,8 @@ Result<std::shared_ptr<Region>> Region::create(host::Disk& disk, const std::file
   return std::shared_ptr<Region>(new Region(disk, header, path, std::move(*file), std::move(charge)));
 }
 
-Result<Region::Opened> Region::open(host::Disk& disk, const std::filesystem::path& path,
-                                    const std::shared_ptr<Budget>& budget) {
+Result<std::shared_ptr<Region>> Region::open(host::Disk& disk, const std::filesystem::path& path,
+                                             const std::shared_ptr<Budget>& budget) {
   auto file = disk.open_to_change(path);
   if (!file) return std::unexpected(file.error());
   std::array<std::byte, unit> bytes{};
@@ -76,26 +76,33 @@ Result<Region::Opened> Region::open(host::Disk& disk, const std::filesystem::pat
   auto charge = std::make_shared<Charge>(budget);
   charge->set(header->size);
   const std::shared_ptr<Region> region(new Region(disk, *header, path, std::move(*file), std::move(charge)));
-  // Without the deaths nobody could tell what was deleted: then nothing of the region is served.
-  std::vector<std::byte> deaths(region->shape().deaths_size());
-  if (auto read = region->read(region->shape().deaths_offset(), deaths); !read) return std::unexpected(read.error());
-
-  Opened opened{.region = region};
-  if (auto sealed = region->read_sealed_index()) {
+  if (const auto footer = region->read_footer()) {
     region->sealed_ = true;
-    region->last_generation_ = sealed->last_generation;
-    opened.items = std::move(sealed->items);
+    region->appended_ = footer->items;
+    region->last_generation_ = footer->last_generation;
+  }
+  return region;
+}
+
+Result<Region::Loaded> Region::load() {
+  std::vector<std::byte> deaths(shape().deaths_size());
+  if (auto there = read(shape().deaths_offset(), deaths); !there) return std::unexpected(there.error());
+  Loaded loaded;
+  if (auto sealed = sealed_ ? read_sealed_index() : std::nullopt) {
+    loaded.items = std::move(*sealed);
   } else {
-    opened.items = region->scan();
+    sealed_ = false;
+    loaded.items = scan();
+    appended_ = loaded.items.size();
     // A footer means that it was sealed once: then only the scan knows what is in it, and nothing may be added.
     std::array<std::byte, 1> first{};
-    opened.damaged = region->read(region->shape().footer_offset(), first) && first[0] != std::byte{0};
+    loaded.damaged = read(shape().footer_offset(), first) && first[0] != std::byte{0};
     // What was killed without ever being whole keeps its slot: the next entry there would be born dead.
     const auto killed = std::find_if(deaths.rbegin(), deaths.rend(), is_dead);
-    region->tail_ = std::max<std::uint64_t>(region->tail_, 2 * static_cast<std::uint64_t>(deaths.rend() - killed));
+    tail_ = std::max<std::uint64_t>(tail_, 2 * static_cast<std::uint64_t>(deaths.rend() - killed));
   }
-  std::erase_if(opened.items, [&](const IndexItem& item) { return is_dead(deaths[item.slot / 2]); });
-  return opened;
+  std::erase_if(loaded.items, [&](const IndexItem& item) { return is_dead(deaths[item.slot / 2]); });
+  return loaded;
 }
 
 Result<std::size_t> Region::read_some(std::uint64_t offset, std::span<std::byte> into) const {
@@ -121,11 +128,8 @@ Region::Appended Region::append(const EntryHead& head, ByteView front, ByteView 
   items_.push_back({head.hash, head.expires, slot, static_cast<std::uint32_t>(head.units())});
   last_generation_ = std::max(last_generation_, head.generation);
   ++writes_;
-  const auto offset = slot * unit;
-  // The head last: before it the entry is none.
-  if (!rest.empty())
-    if (auto written = disk_.write(*file_, offset + front.size(), rest); !written) return {slot, written};
-  return {slot, disk_.write(*file_, offset, front)};
+  // What of it is missing after a crash, its checksum tells.
+  return {slot, rest.empty() ? disk_.write(*file_, slot * unit, front) : disk_.write(*file_, slot * unit, front, rest)};
 }
 
 Result<void> Region::kill(std::uint32_t slot) {
@@ -147,20 +151,22 @@ Result<void> Region::seal() {
 
 Result<std::vector<IndexItem>> Region::items() const {
   if (!sealed_) return items_;
-  if (auto read = read_sealed_index()) return std::move(read->items);
+  if (auto read = read_sealed_index()) return std::move(*read);
   return fail(Code::io, fmt::format("the index of {} is damaged", path_.string()));
 }
 
-std::optional<Region::Sealed> Region::read_sealed_index() const {
+std::optional<Footer> Region::read_footer() const {
   std::array<std::byte, unit> bytes{};
   if (!read(shape().footer_offset(), bytes)) return std::nullopt;
-  const auto footer = decode_footer(header_, bytes);
+  return decode_footer(header_, bytes);
+}
+
+std::optional<std::vector<IndexItem>> Region::read_sealed_index() const {
+  const auto footer = read_footer();
   if (!footer) return std::nullopt;
   std::vector<std::byte> index(footer->items * index_item_size);
   if (!read(shape().index_offset(footer->items), index)) return std::nullopt;
-  auto items = decode_index(header_, *footer, index);
-  if (!items) return std::nullopt;
-  return Sealed{std::move(*items), footer->last_generation};
+  return decode_index(header_, *footer, index);
 }
 
 std::vector<IndexItem> Region::scan() {

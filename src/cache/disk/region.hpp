@@ -26,14 +26,17 @@ class Region {
   /// Errors: disk_full, io.
   [[nodiscard]] static Result<std::shared_ptr<Region>> create(host::Disk& disk, const std::filesystem::path& directory,
                                                               RegionHeader header, std::shared_ptr<Charge> charge);
-  struct Opened {
-    std::shared_ptr<Region> region;
+  /// A region that is there, as far as its header and footer tell: load() reads the rest.
+  /// Errors: invalid_argument for a version that is not known, io for what is no region.
+  [[nodiscard]] static Result<std::shared_ptr<Region>> open(host::Disk& disk, const std::filesystem::path& path,
+                                                            const std::shared_ptr<Budget>& budget);
+  struct Loaded {
     std::vector<IndexItem> items;  ///< in the order they were appended, the dead left out
     bool damaged = false;          ///< it was sealed, and its index is not readable any more
   };
-  /// What is there of a region. Errors: invalid_argument for a version that is not known, io for what is no region.
-  [[nodiscard]] static Result<Opened> open(host::Disk& disk, const std::filesystem::path& path,
-                                           const std::shared_ptr<Budget>& budget);
+  /// What lives in it. Once, after open(). Errors: io, where its deaths cannot be read: then nobody could tell what was
+  /// deleted.
+  [[nodiscard]] Result<Loaded> load();
 
   [[nodiscard]] const RegionHeader& header() const { return header_; }
   [[nodiscard]] RegionShape shape() const { return {header_.size}; }
@@ -66,6 +69,7 @@ class Region {
   [[nodiscard]] std::uint64_t last_generation() const { return last_generation_; }
   /// The value of writes() when it was sealed.
   [[nodiscard]] std::uint64_t sealed_at() const { return sealed_at_; }
+  /// How many entries were ever appended, as far as its footer or this process knows.
   [[nodiscard]] std::uint64_t appended() const { return appended_; }
   /// All entries that were appended, dead or not. Errors: io, where the index cannot be read.
   [[nodiscard]] Result<std::vector<IndexItem>> items() const;
@@ -76,11 +80,8 @@ class Region {
  private:
   Region(host::Disk& disk, RegionHeader header, std::filesystem::path path, FileHandle file,
          std::shared_ptr<Charge> charge);
-  struct Sealed {
-    std::vector<IndexItem> items;
-    std::uint64_t last_generation = 0;
-  };
-  [[nodiscard]] std::optional<Sealed> read_sealed_index() const;
+  [[nodiscard]] std::optional<Footer> read_footer() const;
+  [[nodiscard]] std::optional<std::vector<IndexItem>> read_sealed_index() const;
   /// Finds the entries of a region without a readable index by their heads, and where the next may go.
   [[nodiscard]] std::vector<IndexItem> scan();
   [[nodiscard]] bool is_whole(const EntryHead& head, std::uint64_t offset) const;

@@ -1,6 +1,7 @@
 #include "cache/stream/stream_tier.hpp"
 
 #include <fstream>
+#include <map>
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -281,6 +282,26 @@ TEST_F(StreamTierTest, HitsAreCountedForAnEntryAndFadeWithTime) {
   EXPECT_EQ(hits_at(year_begin + 2h), 3U);
   tier_->forget_hits("key");
   EXPECT_EQ(hits_at(year_begin + 2h), 1U);
+}
+
+TEST_F(StreamTierTest, ARangeReadsOnlyTheChunksItTouchesAndEachOnce) {
+  std::string bytes(6 * chunk_size + 5, 'x');
+  for (std::size_t i = 0; i < bytes.size(); i += chunk_size) bytes[i] = static_cast<char>('a' + i / chunk_size);
+  ASSERT_TRUE(put("key", bytes));
+  reopen();
+  std::map<std::uint64_t, int> reads;  // by chunk
+  disk_.on_read = [&](std::uint64_t offset, std::uint64_t size) {
+    EXPECT_LE(size, chunk_size);
+    ++reads[offset / chunk_size];
+  };
+  const auto object = get("key", Check::later);
+  ASSERT_TRUE(object);
+  EXPECT_TRUE(reads.empty()) << "a look-up that checks later reads nothing";
+  ASSERT_TRUE(object->description()->verify(2 * chunk_size + 10, chunk_size));
+  EXPECT_EQ(reads, (std::map<std::uint64_t, int>{{2, 1}, {3, 1}}));
+  ASSERT_TRUE(object->description()->verify(3 * chunk_size, 1));
+  ASSERT_TRUE(object->description()->verify(6 * chunk_size, 5));
+  EXPECT_EQ(reads, (std::map<std::uint64_t, int>{{2, 1}, {3, 1}, {6, 1}}));
 }
 
 }  // namespace
