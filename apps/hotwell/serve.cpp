@@ -68,13 +68,14 @@ void allow_many_descriptors() {
 }
 
 // A bad file changes nothing; what cannot change while running is named in one warning.
-void reload_settings(const Settings& settings, Config& in_force, Knobs& knobs) {
+void reload_settings(const Settings& settings, Config& in_force, Engine& engine) {
   auto next = load_settings(settings);
   if (!next) {
     base::log().error("reload: nothing was changed: {}", next.error().message);
     return;
   }
-  const auto result = engine::reload(in_force, *next, knobs);
+  const auto result = engine::reload(in_force, *next, engine.knobs(),
+                                     [&](const auto& rules) { return engine.monitor().set_rules(rules); });
   for (const auto& applied : result.applied) base::log().info("reload: {}", applied);
   for (const auto& refused : result.refused) base::log().error("reload: {}", refused);
   if (!result.kept.empty())
@@ -96,13 +97,12 @@ Outcome<void> serve(const Settings& settings) {
   auto server = server::Server::start(**engine);
   if (!server) return end(server.error());
   const std::string url = "http://" + (*server)->address();
-  (*engine)->announce(url);
   std::printf("listening on %s\n", url.c_str());
   std::fflush(stdout);
   base::log().info("listening on {}, data in {}", url, (*engine)->config().data_dir.string());
 
   int signal = signals.wait();
-  for (; signal == SIGHUP; signal = signals.wait()) reload_settings(settings, *config, (*engine)->knobs());
+  for (; signal == SIGHUP; signal = signals.wait()) reload_settings(settings, *config, **engine);
 
   base::log().info("stopping on {}: finishing what runs, for at most {} s", signal == SIGTERM ? "SIGTERM" : "SIGINT",
                    drain_limit.count());

@@ -191,7 +191,9 @@ class Composer {
          {fmt::format("{:.0f} ", number("/queue/pending")), number("/queue/pending") > 0 ? Ink::strong : Ink::plain},
          {fmt::format("(high {:.0f}, normal {:.0f}, low {:.0f})", number("/queue/byPriority/high"),
                       number("/queue/byPriority/normal"), number("/queue/byPriority/low")),
-          Ink::faint}});
+          Ink::faint},
+         {fmt::format("   workers use {:.2f} cores, {}", number("/workers/cpu"), bytes(number("/workers/memory"))),
+          Ink::plain}});
     add({{left("Jobs", 10), Ink::faint},
          {fmt::format("{:.0f} in all, {:.0f} completed, ", number("/jobs/total"), number("/jobs/completed")),
           Ink::plain},

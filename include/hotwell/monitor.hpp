@@ -49,6 +49,25 @@ struct ChannelOptions {
   friend bool operator==(const ChannelOptions&, const ChannelOptions&) = default;
 };
 
+/// An alert of one's own: over any series of Monitor::series_names(). Levels are in the series' unit (seconds, bytes, a
+/// ratio of 0 to 1, per second).
+struct AlertRuleOptions {
+  std::string name{};       ///< the alert's type
+  std::string series{};     ///< "latency.p95", "cache.hit_ratio", ...
+  std::string endpoint{};   ///< of this endpoint alone (names that begin with requests. and latency.)
+  std::string operation{};  ///< or of this operation's jobs
+  bool below = false;       ///< raised below its level instead of above it
+  double level = 0;
+  std::optional<double> clear{};  ///< absent: a tenth of the level back
+  Duration window = std::chrono::minutes{1};
+  std::optional<Duration> raise_for{}, clear_for{};  ///< absent: the monitor's
+  Severity severity = Severity::warning;
+  std::uint64_t min_samples = 0;  ///< with fewer requests (or readings) in the window nothing is raised
+  std::string message{};          ///< begins the summary; absent: the series' name
+
+  friend bool operator==(const AlertRuleOptions&, const AlertRuleOptions&) = default;
+};
+
 struct MonitorOptions {
   Duration window = std::chrono::seconds{60};  ///< 1 s to 300 s
   Thresholds thresholds;
@@ -59,6 +78,7 @@ struct MonitorOptions {
   std::uint64_t min_samples = 10;                 ///< fewer requests in the window raise no errorRate alert
   std::filesystem::path directory{};              ///< where history and alerts are kept across restarts; empty: nowhere
   std::vector<ChannelOptions> channels{};
+  std::vector<AlertRuleOptions> rules{};
   std::string instance{};  ///< the label by which receivers tell daemons apart; empty: the machine's name
 };
 
@@ -79,6 +99,9 @@ struct AlertStatus {
   Severity severity = Severity::warning;  ///< of this firing; it does not change before its end
   std::optional<double> value;            ///< what was seen last
   double raise = 0, clear = 0;
+  std::string unit{};                ///< of value and levels: "%", "seconds", "ratio", "bytes", "1/s", ""
+  bool below = false;                ///< raised below its level
+  bool own = false;                  ///< a rule of the configuration
   std::optional<WallTime> started;   ///< of the firing
   std::optional<WallTime> resolved;  ///< its end
   std::string fingerprint;           ///< of its labels, as Alertmanager computes it
@@ -177,6 +200,14 @@ struct Metrics {
   struct Workers {
     unsigned max = 0, min = 0, idle = 0, busy = 0, total = 0;
     double utilization = 0;
+    /// By worker type: what its processes used of processors and memory about a second ago.
+    struct Use {
+      std::string type;
+      unsigned workers = 0;
+      double cpu = 0;         ///< processors
+      Bytes memory, largest;  ///< of all, and of the one that has most
+    };
+    std::vector<Use> use{};
   } workers;
   struct Queue {
     std::size_t pending = 0;
@@ -311,6 +342,9 @@ class Monitor {
   void test_channel(std::string_view name, std::function<void(Result<void>)> done);
   /// monitor.thresholds.*, monitor.for, monitor.window, ...
   void register_knobs(Knobs& knobs);
+  /// Other rules of one's own from now on. One of an alert that fires and is no more ends after its `clear_for`; a
+  /// firing of one that stays goes on. Errors: invalid_argument, and nothing changed.
+  Result<void> set_rules(std::vector<AlertRuleOptions> rules);
 
   /// Fills in the endpoints' `before`.
   void compare(Metrics& metrics) const;

@@ -243,6 +243,9 @@ struct WorkerState {
   std::string type;
   bool ready = false;  ///< it has started up
   std::vector<Doing> jobs{};
+  int process = 0;  ///< its id, as this program sees it; 0: functions on a thread
+  double cpu = 0;   ///< processors that it and all that it started used, since somebody asked before
+  Bytes memory{};   ///< that they have for themselves
 };
 
 /// Ownership: owns its spawner, workers and one thread; the destructor cancels what is left and waits until every

@@ -17,6 +17,7 @@
 
 #include "engine/config_keys.hpp"
 #include "engine/near_miss.hpp"
+#include "monitor/rules.hpp"
 
 namespace hotwell {
 namespace {
@@ -144,21 +145,28 @@ class Reader {
 
   void read_alerts(const toml::node& node) {
     const toml::table* alerts = node.as_table();
-    if (!alerts) return mistake(node.source(), "alerts: expected channels under [[alerts.channel]]");
+    if (!alerts) return mistake(node.source(), "alerts: expected [[alerts.channel]] or [[alerts.rule]]");
     for (const auto& [key, inner] : *alerts) {
-      if (key.str() != "channel") {
-        mistake(key.source(), fmt::format("unknown key alerts.{}; known in [alerts] are channel", key.str()));
-        continue;
-      }
-      for_each_table(inner, "alerts.channel", [this](const toml::table& item) {
-        ChannelOptions channel;
-        for (const auto& [name, value] : item)
-          read_keys<ChannelOptions>(channel, engine::channel_keys(), name, value, std::string(name.str()),
-                                    "alerts.channel.");
-        if (channel.name.empty()) mistake(item.source(), "alerts.channel: expected a name");
-        config_.monitor.channels.push_back(std::move(channel));
-      });
+      if (key.str() == "channel")
+        read_named(inner, "alerts.channel", engine::channel_keys(), config_.monitor.channels);
+      else if (key.str() == "rule")
+        read_named(inner, "alerts.rule", engine::rule_keys(), config_.monitor.rules);
+      else
+        mistake(key.source(), fmt::format("unknown key alerts.{}; known in [alerts] are channel, rule", key.str()));
     }
+  }
+
+  // Every [[path]] as one more of `all`.
+  template <class Owner>
+  void read_named(const toml::node& node, const std::string& path, std::span<const engine::Key<Owner>> keys,
+                  std::vector<Owner>& all) {
+    for_each_table(node, path, [&](const toml::table& item) {
+      Owner owner;
+      for (const auto& [name, value] : item)
+        read_keys<Owner>(owner, keys, name, value, std::string(name.str()), path + ".");
+      if (owner.name.empty()) mistake(item.source(), path + ": expected a name");
+      all.push_back(std::move(owner));
+    });
   }
 
   string_view file_name_;
@@ -309,6 +317,7 @@ Result<void> validate(const Config& config) {
   for (const auto& root : config.media_roots)
     if (root.empty()) return fail(Code::invalid_argument, "media.roots: expected paths that are not empty");
   if (const auto channels = validate_channels(config.monitor.channels); !channels) return channels;
+  if (auto rules = monitor::check_rules(config.monitor.rules); !rules) return rules;
   return validate_operations(config);
 }
 

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <limits>
 
 #include <fmt/format.h>
 
@@ -426,6 +427,55 @@ const std::array channel_table{
       R"("/etc/hotwell/mail-password")"},
 };
 
+using R = Key<AlertRuleOptions>;
+constexpr std::array<string_view, 3> severities{"info", "warning", "critical"};
+const std::array rule_table{
+    R{"name", "The alert's type.", [](AlertRuleOptions& r) -> Field { return &r.name; }, {}, R"("slowThumbnails")"},
+    R{"series",
+      "What is judged: a name of GET /v1/series.",
+      [](AlertRuleOptions& r) -> Field { return &r.series; },
+      {},
+      R"("latency.p95")"},
+    R{"endpoint",
+      "Of this endpoint alone; names that begin with requests. and latency.",
+      [](AlertRuleOptions& r) -> Field { return &r.endpoint; },
+      {},
+      R"("GET /media/{operation}/{input*}")"},
+    R{"operation", "Or of this operation's jobs.", [](AlertRuleOptions& r) -> Field { return &r.operation; }},
+    R{"op", "\">\": raised above the level. \"<\": below it.",
+      [](AlertRuleOptions& r) -> Field { return SideWord{&r.below}; }},
+    R{"level",
+      "In the series' unit: seconds, bytes, a ratio from 0 to 1, per second.",
+      [](AlertRuleOptions& r) -> Field { return &r.level; },
+      {std::numeric_limits<double>::lowest()},
+      "0.5"},
+    R{"clear",
+      "Where it resolves; absent: a tenth of the level back.",
+      [](AlertRuleOptions& r) -> Field { return &r.clear; },
+      {std::numeric_limits<double>::lowest()},
+      "0.4"},
+    R{"window", "What the value looks back on.", [](AlertRuleOptions& r) -> Field { return &r.window; }, {1, day}},
+    R{"for", "Absent: monitor.for.", [](AlertRuleOptions& r) -> Field { return &r.raise_for; }, {0, day}, R"("30s")"},
+    R{"clear_for",
+      "Absent: monitor.clear_for.",
+      [](AlertRuleOptions& r) -> Field { return &r.clear_for; },
+      {0, day},
+      R"("1m")"},
+    R{"severity",
+      "info, warning or critical.",
+      [](AlertRuleOptions& r) -> Field { return &r.severity; },
+      {.choices = severities}},
+    R{"min_samples",
+      "With fewer requests in the window nothing is raised.",
+      [](AlertRuleOptions& r) -> Field { return &r.min_samples; },
+      {0, 1e9}},
+    R{"message",
+      "Begins the summary; its number follows.",
+      [](AlertRuleOptions& r) -> Field { return &r.message; },
+      {},
+      R"("Thumbnails take up to")"},
+};
+
 // Appends "# " and the text, broken between words.
 void comment(std::string& out, string_view text) {
   constexpr std::size_t width = 117;
@@ -468,6 +518,7 @@ void render_tables(std::string& out, string_view path, string_view what, std::sp
 std::span<const Key<Config>> config_keys() { return config_table; }
 std::span<const Key<OperationConfig>> operation_keys() { return operation_table; }
 std::span<const Key<ChannelOptions>> channel_keys() { return channel_table; }
+std::span<const Key<AlertRuleOptions>> rule_keys() { return rule_table; }
 
 bool is_planned(string_view path) { return std::ranges::find(planned, path) != planned.end(); }
 
@@ -512,6 +563,8 @@ std::string render_config(const Config& config) {
   }
   render_tables(out, "alerts.channel", "Where alerts are told; repeat the table for each.", channel_keys(),
                 shown.monitor.channels);
+  render_tables(out, "alerts.rule", "Alerts of your own, over any series of the past; repeat the table for each.",
+                rule_keys(), shown.monitor.rules);
   render_tables(out, "operation", "Any executable is an operation of its own; repeat the table for each.",
                 operation_keys(), shown.operations);
   return out;

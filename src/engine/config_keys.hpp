@@ -31,6 +31,9 @@ struct Key {
 /// Of one [[alerts.channel]].
 [[nodiscard]] std::span<const Key<ChannelOptions>> channel_keys();
 
+/// Of one [[alerts.rule]].
+[[nodiscard]] std::span<const Key<AlertRuleOptions>> rule_keys();
+
 /// Sections and keys that are planned and not offered by this version: said so rather than called unknown.
 [[nodiscard]] bool is_planned(std::string_view path);
 

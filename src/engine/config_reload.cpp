@@ -6,7 +6,7 @@
 
 namespace hotwell::engine {
 
-Reloaded reload(Config& in_force, const Config& next, Knobs& knobs) {
+Reloaded reload(Config& in_force, const Config& next, Knobs& knobs, const SetRules& set_rules) {
   Reloaded result;
   Config is = next;
   for (const auto& key : config_keys()) {
@@ -25,6 +25,14 @@ Reloaded reload(Config& in_force, const Config& next, Knobs& knobs) {
     } else {
       copy(key.field(in_force), key.field(is));
       result.applied.push_back(fmt::format("{} = {}", name, new_text));
+    }
+  }
+  if (in_force.monitor.rules != is.monitor.rules) {
+    if (const auto set = set_rules(is.monitor.rules); !set) {
+      result.refused.push_back(set.error().message);
+    } else {
+      in_force.monitor.rules = is.monitor.rules;
+      result.applied.push_back(fmt::format("alerts.rule: {} in all", is.monitor.rules.size()));
     }
   }
   if (in_force.monitor.channels != is.monitor.channels) result.restart.emplace_back("alerts.channel");

@@ -1,6 +1,7 @@
 /// Reloading: what a new configuration changes, and which of that the running system can follow.
 #pragma once
 
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,12 @@ struct Reloaded {
   std::vector<std::string> restart;  ///< takes effect only at the next start
 };
 
+/// Gives the running monitor other alert rules.
+using SetRules = std::function<Result<void>(const std::vector<AlertRuleOptions>&)>;
+
 /// Turns the knobs of every key that differs between the configuration in force and the next one, and notes in
 /// `in_force` what was applied: the rest is named again at the next reload. A key can change while running exactly if a
-/// knob bears its name. Precondition: `next` was validated.
-Reloaded reload(Config& in_force, const Config& next, Knobs& knobs);
+/// knob bears its name; the rules of alerts can too. Precondition: `next` was validated.
+Reloaded reload(Config& in_force, const Config& next, Knobs& knobs, const SetRules& set_rules);
 
 }  // namespace hotwell::engine

@@ -258,10 +258,49 @@ TEST(Config, EveryMistakeIsReportedInTheOrderOfTheFile) {
 
 TEST(Config, WhatThisVersionDoesNotOfferIsSaidSo) {
   EXPECT_EQ(mistake_in("[optimizer]\nenabled = true\n"), "hotwell.toml:1:2: optimizer is not offered by this version");
-  EXPECT_EQ(mistake_in("[[alerts.rule]]\nname = \"x\"\n"),
-            "hotwell.toml:1:10: unknown key alerts.rule; known in [alerts] are channel");
+  EXPECT_EQ(mistake_in("[[alerts.nonsense]]\nname = \"x\"\n"),
+            "hotwell.toml:1:10: unknown key alerts.nonsense; known in [alerts] are channel, rule");
   EXPECT_THAT(mistake_in("[[alerts.channel]]\nname = \"x\"\nkind = \"pigeon\"\n"),
               HasSubstr("hotwell.toml:3:8: kind: "));
+}
+
+TEST(Config, AlertsOfOnesOwnAreReadAndJudged) {
+  const auto config = parse_config(R"(
+[[alerts.rule]]
+name = "slow"
+series = "latency.p95"
+endpoint = "GET /v1/jobs"
+level = 0.5
+clear = 0.25
+window = "2m"
+for = "30s"
+severity = "critical"
+[[alerts.rule]]
+name = "cold"
+series = "cache.hit_ratio"
+op = "<"
+level = 0.4
+)",
+                                   "hotwell.toml");
+  ASSERT_TRUE(config) << to_string(config.error());
+  ASSERT_EQ(config->monitor.rules.size(), 2U);
+  const auto& slow = config->monitor.rules[0];
+  EXPECT_EQ(slow.endpoint, "GET /v1/jobs");
+  EXPECT_EQ(slow.clear, 0.25);
+  EXPECT_EQ(slow.window, std::chrono::minutes{2});
+  EXPECT_EQ(slow.raise_for, std::chrono::seconds{30});
+  EXPECT_EQ(slow.severity, Severity::critical);
+  EXPECT_TRUE(config->monitor.rules[1].below);
+  EXPECT_TRUE(validate(*config));
+  const std::string shown = engine::render_config(*config);
+  const auto again = parse_config(shown, "shown");
+  ASSERT_TRUE(again) << to_string(again.error());
+  EXPECT_EQ(again->monitor.rules, config->monitor.rules);
+  EXPECT_EQ(mistake_in("[[alerts.rule]]\nname = \"x\"\nop = \"=\"\n"),
+            "hotwell.toml:3:6: op: expected \">\" or \"<\", got the text \"=\"");
+  Config wrong;
+  wrong.monitor.rules = {{.name = "x", .series = "nonsense"}};
+  EXPECT_THAT(validate(wrong).error().message, HasSubstr("there is no series \"nonsense\""));
 }
 
 TEST(Config, MistakesInAnOperationNameTheKey) {

@@ -30,6 +30,9 @@ std::string_view word_of(Durability durability) {
   return std::ranges::find(durability_words, durability, [](const auto& pair) { return pair.first; })->second;
 }
 
+constexpr std::array<std::pair<Severity, std::string_view>, 3> severity_words{
+    {{Severity::info, "info"}, {Severity::warning, "warning"}, {Severity::critical, "critical"}}};
+
 double seconds(Duration duration) { return std::chrono::duration<double>(duration).count(); }
 
 template <class N>
@@ -82,7 +85,9 @@ bool within(double value, const Limits& limits) { return value >= limits.min && 
 // " from A to B", with the half that is bounded.
 std::string range(const Limits& limits, auto show) {
   if (limits.max == std::numeric_limits<double>::max())
-    return limits.min == 0 ? std::string{} : fmt::format(" of at least {}", show(limits.min));
+    return limits.min == 0 || limits.min == std::numeric_limits<double>::lowest()
+               ? std::string{}
+               : fmt::format(" of at least {}", show(limits.min));
   return fmt::format(" from {} to {}", show(limits.min), show(limits.max));
 }
 
@@ -241,6 +246,15 @@ Expected set(WorkerKind& member, const Value& value, const Limits& limits) {
   return std::nullopt;
 }
 
+Expected set(Severity& member, const Value& value, const Limits& limits) {
+  std::string word;
+  if (auto expected = set(word, value, limits)) return expected;
+  const auto severity = std::ranges::find(severity_words, word, [](const auto& pair) { return pair.second; });
+  if (severity == severity_words.end()) return one_of(limits.choices);
+  member = severity->first;
+  return std::nullopt;
+}
+
 Expected set(Scheduling& member, const Value& value, const Limits& limits) {
   std::string word;
   if (auto expected = set(word, value, limits)) return expected;
@@ -306,12 +320,19 @@ std::optional<std::string> assign(const Field& field, const Value& value, const 
                                  *word.flag = true;
                                  return std::nullopt;
                                },
+                               [&](SideWord word) -> Expected {
+                                 const auto* text = std::get_if<std::string>(&value.is);
+                                 if (!text || (*text != "<" && *text != ">")) return "\">\" or \"<\"";
+                                 *word.below = *text == "<";
+                                 return std::nullopt;
+                               },
                                [&](auto* member) { return set(*member, value, limits); }},
                     field);
 }
 
 void copy(const Field& to, const Field& from) {
   std::visit(Overloaded{[&](InputWord word) { *word.flag = *std::get<InputWord>(from).flag; },
+                        [&](SideWord word) { *word.below = *std::get<SideWord>(from).below; },
                         [&](auto* member) { *member = *std::get<decltype(member)>(from); }},
              to);
 }
@@ -320,7 +341,7 @@ Value from_text(const Field& field, std::string_view text) {
   return std::visit(
       Overloaded{[&](bool*) { return flag_from(text); }, [&](std::optional<bool>*) { return flag_from(text); },
                  [&](unsigned*) { return number_from(text); }, [&](std::size_t*) { return number_from(text); },
-                 [&](double*) { return number_from(text); },
+                 [&](double*) { return number_from(text); }, [&](std::optional<double>*) { return number_from(text); },
                  [&](std::optional<unsigned>*) { return number_from(text); },
                  [&](std::vector<std::string>*) { return list_from(text, text_from); },
                  [&](std::vector<std::filesystem::path>*) { return list_from(text, text_from); },
@@ -339,6 +360,7 @@ std::string to_toml(const Field& field) {
           [](Duration* duration) { return in_quotes(exact(*duration)); },
           [](Bytes* bytes) { return in_quotes(exact(*bytes)); },
           [](std::optional<unsigned>* number) { return *number ? fmt::format("{}", **number) : std::string{}; },
+          [](std::optional<double>* number) { return *number ? fmt::format("{}", **number) : std::string{}; },
           [](std::optional<Duration>* duration) { return *duration ? in_quotes(exact(**duration)) : std::string{}; },
           [](std::optional<Bytes>* bytes) { return *bytes ? in_quotes(exact(**bytes)) : std::string{}; },
           [](std::string* text) { return in_quotes(*text); },
@@ -363,7 +385,9 @@ std::string to_toml(const Field& field) {
           [](std::optional<Durability>* durability) {
             return *durability ? in_quotes(word_of(**durability)) : std::string{};
           },
+          [](Severity* severity) { return in_quotes(to_string(*severity)); },
           [](InputWord word) -> std::string { return *word.flag ? "\"input\"" : ""; },
+          [](SideWord word) -> std::string { return *word.below ? "\"<\"" : "\">\""; },
           [](auto* number) { return fmt::format("{}", *number); }},
       field);
 }

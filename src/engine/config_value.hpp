@@ -14,6 +14,7 @@
 #include <variant>
 #include <vector>
 
+#include <hotwell/event.hpp>
 #include <hotwell/pool.hpp>
 #include <hotwell/units.hpp>
 
@@ -32,12 +33,18 @@ struct InputWord {
   bool* flag;
 };
 
+/// `[[alerts.rule]] op`: "<" sets the flag, ">" clears it.
+struct SideWord {
+  bool* below;
+};
+
 /// The member that a key sets; its type decides which values it takes.
-using Field = std::variant<bool*, std::optional<bool>*, unsigned*, std::size_t*, double*, Duration*, Bytes*,
-                           std::optional<unsigned>*, std::optional<Duration>*, std::optional<Bytes>*, std::string*,
-                           std::filesystem::path*, std::vector<std::string>*, std::vector<std::filesystem::path>*,
-                           std::vector<int>*, std::map<std::string, std::string>*, WorkerKind*, Scheduling*,
-                           Durability*, std::optional<Durability>*, InputWord>;
+using Field =
+    std::variant<bool*, std::optional<bool>*, unsigned*, std::size_t*, double*, Duration*, Bytes*,
+                 std::optional<unsigned>*, std::optional<double>*, std::optional<Duration>*, std::optional<Bytes>*,
+                 std::string*, Severity*, SideWord, std::filesystem::path*, std::vector<std::string>*,
+                 std::vector<std::filesystem::path>*, std::vector<int>*, std::map<std::string, std::string>*,
+                 WorkerKind*, Scheduling*, Durability*, std::optional<Durability>*, InputWord>;
 
 /// Bounds of numbers in base units (a count, seconds, bytes), and the words that a text is chosen from.
 struct Limits {

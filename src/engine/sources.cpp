@@ -1,8 +1,12 @@
 #include "engine/sources.hpp"
 
+#include <algorithm>
 #include <array>
 #include <atomic>
+#include <map>
 #include <memory>
+#include <mutex>
+#include <string>
 #include <vector>
 
 namespace hotwell::engine {
@@ -75,6 +79,41 @@ class Tally {
   std::vector<Subscription> subscriptions_;
 };
 
+/// What the workers use, asked of the pool again and again: what is shown is what it answered last.
+/// Threads: ask() and fill() on any, the answer comes on the pool's. Ownership: shared with the answer under way.
+class WorkerUse : public std::enable_shared_from_this<WorkerUse> {
+ public:
+  void ask(WorkerPool& pool) {
+    if (asked_.exchange(true)) return;
+    pool.workers([self = shared_from_this()](const std::vector<WorkerState>& workers) {
+      std::map<std::string, Metrics::Workers::Use> by_type;
+      for (const WorkerState& worker : workers) {
+        auto& use = by_type[worker.type];
+        use.type = worker.type;
+        ++use.workers;
+        use.cpu += worker.cpu;
+        use.memory.count += worker.memory.count;
+        use.largest.count = std::max(use.largest.count, worker.memory.count);
+      }
+      {
+        const std::lock_guard lock(self->mutex_);
+        self->use_.clear();
+        for (auto& [type, use] : by_type) self->use_.push_back(std::move(use));
+      }
+      self->asked_ = false;
+    });
+  }
+  void fill(Metrics& metrics) const {
+    const std::lock_guard lock(mutex_);
+    metrics.workers.use = use_;
+  }
+
+ private:
+  mutable std::mutex mutex_;
+  std::vector<Metrics::Workers::Use> use_;
+  std::atomic<bool> asked_{false};
+};
+
 }  // namespace
 
 void add_sources(Monitor& monitor, Cache& cache, WorkerPool& pool) {
@@ -86,8 +125,13 @@ void add_sources(Monitor& monitor, Cache& cache, WorkerPool& pool) {
   });
   monitor.add_source([&pool](Metrics& metrics) {
     const PoolStats stats = pool.stats();
-    metrics.workers = {stats.workers.max,  stats.workers.min,   stats.workers.idle,
-                       stats.workers.busy, stats.workers.total, stats.performance.utilization};
+    metrics.workers = {stats.workers.max,
+                       stats.workers.min,
+                       stats.workers.idle,
+                       stats.workers.busy,
+                       stats.workers.total,
+                       stats.performance.utilization,
+                       {}};
     const auto& waiting = stats.queue.by_priority;
     metrics.queue = {stats.queue.pending, {waiting.high, waiting.normal, waiting.low}};
     auto& jobs = metrics.jobs;
@@ -99,6 +143,10 @@ void add_sources(Monitor& monitor, Cache& cache, WorkerPool& pool) {
     jobs.success_rate = stats.jobs.success_rate;
     metrics.performance = {stats.performance.avg_execution_time, stats.performance.worker_reuses,
                            stats.performance.reuse_rate};
+  });
+  monitor.add_source([&pool, use = std::make_shared<WorkerUse>()](Metrics& metrics) {
+    use->fill(metrics);
+    use->ask(pool);
   });
   // Its subscriptions live as long as the monitor that it counts for.
   monitor.add_source(

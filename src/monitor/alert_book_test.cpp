@@ -170,6 +170,54 @@ TEST(AlertBook, OtherLevelsHoldFromTheNextStep) {
   EXPECT_EQ(b.told, "+cpu-cpu") << "a rule that is off has nothing to fire for";
 }
 
+TEST(AlertBook, RulesComeAndGoWhileOthersGoOn) {
+  Book b;
+  b.see({{"cpu", {90.0, 1}}, {"loud", {50.0, 1}}}, 10);
+  EXPECT_EQ(b.told, "+cpu+loud");
+  auto rules = b.rules();
+  rules.erase(rules.begin());  // cpu is gone while it fires
+  rules.push_back(rule_of("new", 5));
+  b.book.set_rules(rules);
+  b.see({{"cpu", {90.0, 1}}, {"loud", {50.0, 1}}, {"new", {6.0, 1}}}, 9);
+  EXPECT_EQ(b.told, "+cpu+loud+new") << "a firing of a rule that stays goes on";
+  EXPECT_TRUE(b.status("cpu").active()) << "shown until its end";
+  b.see({{"cpu", {90.0, 1}}, {"loud", {50.0, 1}}, {"new", {6.0, 1}}}, 3);
+  EXPECT_EQ(b.told, "+cpu+loud+new-cpu") << "whoever was told of it hears of its end";
+  EXPECT_EQ(b.status("cpu").type, "") << "and it is gone";
+}
+
+TEST(AlertBook, AFiringWhoseRuleWentAwayOverARestartEnds) {
+  Book before;
+  before.see({{"cpu", {97.0, 1}}}, 10);
+  AlertBook after({rule_of("loud", 10)}, "here");
+  after.restore(before.book.save(before.now, before.wall), {}, before.now, before.wall);
+  const auto outcome = after.step({}, before.now + 1s, before.wall + 1s);
+  ASSERT_EQ(outcome.notes.size(), 1U);
+  EXPECT_FALSE(outcome.notes[0].firing);
+  EXPECT_EQ(outcome.notes[0].fingerprint, before.notes[0].fingerprint);
+  EXPECT_EQ(outcome.notes[0].starts, before.notes[0].starts);
+  EXPECT_EQ(after.types(), std::vector<std::string>{"loud"});
+}
+
+TEST(AlertBook, LevelsAreSaidInTheUnitThatPeopleSpeak) {
+  const auto summary_of = [](std::string unit, double raise, double value) {
+    AlertRule rule = rule_of("own", raise);
+    rule.unit = std::move(unit);
+    rule.says = "It is";
+    rule.raise_for = 0s;
+    AlertBook book({rule}, "here");
+    (void)book.step({{"own", {value, 1}}}, host::MonoTime{1h}, WallTime{});
+    return book.statuses().front().summary;
+  };
+  EXPECT_EQ(summary_of("%", 80, 91.25), "It is 91.25% (threshold 80%)");
+  EXPECT_EQ(summary_of("ratio", 0.5, 0.625), "It is 62.5% (threshold 50%)");
+  EXPECT_EQ(summary_of("seconds", 0.5, 1.5), "It is 1.5 s (threshold 0.5 s)");
+  EXPECT_EQ(summary_of("bytes", 1024, 2048), "It is 2.00 KiB (threshold 1.00 KiB)");
+  EXPECT_EQ(summary_of("1/s", 10, 20), "It is 20/s (threshold 10/s)");
+  EXPECT_EQ(summary_of("processors", 1, 2), "It is 2 processors (threshold 1 processors)");
+  EXPECT_EQ(summary_of("", 1, 2), "It is 2 (threshold 1)");
+}
+
 TEST(AlertBook, FingerprintsAreAlertmanagersOwn) {
   // Of an alert with these labels, as Alertmanager 0.25 tells it at /api/v2/alerts.
   EXPECT_EQ(fingerprint_of({{"alertname", "cpu"}, {"instance", "here"}, {"severity", "warning"}}).size(), 16U);

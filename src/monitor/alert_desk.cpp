@@ -166,7 +166,9 @@ void AlertDesk::remind(host::MonoTime now, WallTime wall) {
 AlertBook::Outcome AlertDesk::step(const AlertBook::Observations& seen) {
   AlertBook::Outcome outcome;
   change([&] {
-    const host::MonoTime now = clock_.now();
+    // Seconds are judged, and ticks tremble around them: else one that comes a little early makes an alert a second
+    // late.
+    const host::MonoTime now = std::chrono::round<std::chrono::seconds>(clock_.now());
     const WallTime wall = clock_.wall();
     outcome = book_.step(seen, now, wall);
     outbox_.put(outcome.notes, wall);

@@ -59,6 +59,17 @@ boost::json::object body_of(const std::string& request) {
   return boost::json::parse(request.substr(request.find("\r\n\r\n") + 4)).as_object();
 }
 
+TEST(AlertDesk, SecondsThatTrembleMakeNoAlertLate) {
+  sim::FakeClock clock;
+  auto all = rules();
+  all[0].raise_for = 1s;
+  AlertDesk desk(all, "here", {}, {}, clock);
+  clock.advance(300us);
+  EXPECT_TRUE(desk.step({{"cpu", {90, 1}}}).fired.empty());
+  clock.advance(999'800us);
+  EXPECT_EQ(desk.step({{"cpu", {90, 1}}}).fired.size(), 1U) << "a second has passed, all but 200 us";
+}
+
 TEST(Channels, AWebhookGetsAlertmanagersBody) {
   Receiver receiver(Http::http);
   Desk desk({.name = "team", .kind = "webhook", .url = receiver.url() + "/hook"});

@@ -1,6 +1,7 @@
 #include "monitor/alerts.hpp"
 
 #include <algorithm>
+#include <iterator>
 #include <random>
 
 #include <fmt/format.h>
@@ -34,6 +35,15 @@ std::string new_silence_id() {
 
 std::string number_text(double value) { return fmt::format("{:.4g}", value); }
 
+/// For people, in the unit that they speak.
+std::string level_text(double value, std::string_view unit) {
+  if (unit == "ratio") return number_text(value * 100) + "%";
+  if (unit == "bytes") return to_string(Bytes{static_cast<std::uint64_t>(std::max(value, 0.0))});
+  if (unit == "seconds") return number_text(value) + " s";
+  const bool close = unit.empty() || unit == "%" || unit == "x" || unit == "1/s";
+  return fmt::format("{}{}{}", number_text(value), close ? "" : " ", unit == "1/s" ? "/s" : unit);
+}
+
 }  // namespace
 
 std::string fingerprint_of(const Labels& labels) {
@@ -52,20 +62,22 @@ std::string fingerprint_of(const Labels& labels) {
 std::optional<AlertMachine::Action> AlertMachine::step(Observation seen, host::MonoTime now) {
   using enum AlertState;
   const bool judged = rule_.enabled && seen.value.has_value();
-  const bool above = judged && *seen.value > rule_.raise && seen.samples >= rule_.min_samples;
+  const bool beyond = judged && (rule_.below ? *seen.value < rule_.raise : *seen.value > rule_.raise) &&
+                      seen.samples >= rule_.min_samples;
   // A rule that was turned off has nothing to fire for.
-  const bool below = !rule_.enabled || (judged && *seen.value <= rule_.clear);
-  if (state_ == resolved && (above || now - since_ >= resolved_shown)) enter(inactive, now);
+  const bool calm =
+      !rule_.enabled || (judged && (rule_.below ? *seen.value >= rule_.clear : *seen.value <= rule_.clear));
+  if (state_ == resolved && (beyond || now - since_ >= resolved_shown)) enter(inactive, now);
   if (state_ == no_data && judged) enter(inactive, now);
-  if (state_ == inactive && above) enter(pending, now);
-  if (state_ == pending && !above) enter(inactive, now);
+  if (state_ == inactive && beyond) enter(pending, now);
+  if (state_ == pending && !beyond) enter(inactive, now);
   if (state_ == inactive && !judged) enter(no_data, now);
   if (state_ == pending && now - since_ >= rule_.raise_for) {
     enter(firing, now);
     return Action{Action::Kind::fire, *seen.value};
   }
-  if (state_ == firing && below) enter(clearing, now);
-  if (state_ == clearing && !below) enter(firing, now);
+  if (state_ == firing && calm) enter(clearing, now);
+  if (state_ == clearing && !calm) enter(firing, now);
   if (state_ == clearing && now - since_ >= rule_.clear_for) {
     enter(resolved, now);
     return Action{Action::Kind::resolve, seen.value.value_or(0)};
@@ -74,13 +86,19 @@ std::optional<AlertMachine::Action> AlertMachine::step(Observation seen, host::M
 }
 
 AlertBook::AlertBook(std::vector<AlertRule> rules, std::string instance) : instance_(std::move(instance)) {
-  for (auto& rule : rules) {
-    AlertStatus status;
-    status.type = rule.type;
-    status.raise = rule.raise;
-    status.clear = rule.clear;
-    entries_.push_back({AlertMachine(std::move(rule)), std::move(status)});
-  }
+  for (auto& rule : rules) entries_.push_back(entry_of(std::move(rule)));
+}
+
+AlertBook::Entry AlertBook::entry_of(AlertRule rule) {
+  AlertStatus status;
+  status.type = rule.type;
+  status.severity = rule.severity;
+  status.raise = rule.raise;
+  status.clear = rule.clear;
+  status.unit = rule.unit;
+  status.below = rule.below;
+  status.own = rule.own;
+  return {AlertMachine(std::move(rule)), std::move(status)};
 }
 
 Labels AlertBook::labels_of(const AlertStatus& status) const {
@@ -91,8 +109,8 @@ void AlertBook::describe(Entry& entry) {
   const AlertRule& rule = entry.machine.rule();
   const AlertStatus& status = entry.status;
   entry.status.summary =
-      fmt::format("{} {}{} (threshold {}{})", rule.says.empty() ? rule.type : rule.says,
-                  number_text(status.value.value_or(0)), rule.unit, number_text(rule.raise), rule.unit);
+      fmt::format("{} {} (threshold {})", rule.says.empty() ? rule.type : rule.says,
+                  level_text(status.value.value_or(0), rule.unit), level_text(rule.raise, rule.unit));
 }
 
 Note AlertBook::note_of(const Entry& entry, bool firing) const {
@@ -140,7 +158,8 @@ AlertBook::Outcome AlertBook::step(const Observations& seen, host::MonoTime now,
     if (!action) continue;
     entry.status.value = action->value;
     if (action->kind == AlertMachine::Action::Kind::fire) {
-      entry.status.severity = action->value >= entry.machine.rule().grave ? Severity::critical : Severity::warning;
+      const AlertRule& rule = entry.machine.rule();
+      entry.status.severity = action->value >= rule.grave ? Severity::critical : rule.severity;
       entry.status.started = wall;
       entry.status.resolved.reset();
       entry.status.told = false;
@@ -165,6 +184,7 @@ AlertBook::Outcome AlertBook::step(const Observations& seen, host::MonoTime now,
     outcome.changed = true;
     outcome.notes.push_back(note_of(entry, true));
   }
+  std::erase_if(entries_, [](const Entry& entry) { return entry.retired && !entry.machine.active(); });
   const auto over = std::erase_if(silences_, [&](const Silence& silence) { return silence.ends <= wall; });
   outcome.changed = outcome.changed || over != 0;
   return outcome;
@@ -198,13 +218,34 @@ std::vector<Note> AlertBook::firing_notes() const {
 }
 
 void AlertBook::set_rules(std::vector<AlertRule> rules) {
-  HOTWELL_ASSERT(rules.size() == entries_.size());
-  for (std::size_t i = 0; i < rules.size(); ++i) {
-    HOTWELL_ASSERT(rules[i].type == entries_[i].status.type);
-    entries_[i].status.raise = rules[i].raise;
-    entries_[i].status.clear = rules[i].clear;
-    entries_[i].machine.set_rule(std::move(rules[i]));
+  std::vector<Entry> next;
+  for (AlertRule& rule : rules) {
+    Entry entry = entry_of(std::move(rule));
+    const auto before =
+        std::ranges::find(entries_, entry.status.type, [](const Entry& each) { return each.status.type; });
+    if (before != entries_.end()) {
+      AlertStatus& status = before->status;
+      status.raise = entry.status.raise;
+      status.clear = entry.status.clear;
+      status.unit = entry.status.unit;
+      status.below = entry.status.below;
+      if (!before->machine.active()) status.severity = entry.status.severity;
+      before->machine.set_rule(entry.machine.rule());
+      before->retired = false;
+      entry = std::move(*before);
+      entries_.erase(before);
+    }
+    next.push_back(std::move(entry));
   }
+  for (Entry& entry : entries_) {
+    if (!entry.machine.active()) continue;
+    AlertRule rule = entry.machine.rule();
+    rule.enabled = false;
+    entry.machine.set_rule(std::move(rule));
+    entry.retired = true;
+    next.push_back(std::move(entry));
+  }
+  entries_ = std::move(next);
 }
 
 Result<Silence> AlertBook::add(Silence silence, WallTime wall) {
@@ -233,7 +274,7 @@ Result<void> AlertBook::remove(std::string_view id) {
 
 std::vector<AlertBook::Saved> AlertBook::save(host::MonoTime now, WallTime wall) const {
   std::vector<Saved> all;
-  for (const auto& [machine, status] : entries_) {
+  for (const auto& [machine, status, retired] : entries_) {
     if (machine.state() == AlertState::inactive || machine.state() == AlertState::no_data) continue;
     const auto ago = std::chrono::duration_cast<std::chrono::microseconds>(now - machine.since());
     all.push_back({status.type, machine.state(), wall - ago, status.started, status.severity, status.value.value_or(0),
@@ -246,8 +287,16 @@ void AlertBook::restore(const std::vector<Saved>& saved, std::vector<Silence> si
                         WallTime wall) {
   silences_ = std::move(silences);
   for (const Saved& one : saved) {
-    const auto entry = std::ranges::find(entries_, one.type, [](const Entry& each) { return each.status.type; });
-    if (entry == entries_.end()) continue;
+    auto entry = std::ranges::find(entries_, one.type, [](const Entry& each) { return each.status.type; });
+    if (entry == entries_.end()) {
+      if (one.state != AlertState::firing && one.state != AlertState::clearing) continue;
+      AlertRule gone;
+      gone.type = one.type;
+      gone.enabled = false;
+      entries_.push_back(entry_of(std::move(gone)));
+      entry = std::prev(entries_.end());
+      entry->retired = true;
+    }
     // The time in which nobody looked is no time above a level: what was pending begins anew.
     if (one.state == AlertState::pending) continue;
     const auto ago = std::max(wall - one.since, std::chrono::microseconds{0});

@@ -25,16 +25,19 @@ namespace hotwell::monitor {
 
 struct AlertRule {
   std::string type;
-  double raise = 0;  ///< fires above it
-  double clear = 0;  ///< resolves at or below it; at most `raise`
+  double raise = 0;    ///< fires beyond it
+  double clear = 0;    ///< resolves at it or on its calm side, where `raise` never lies
+  bool below = false;  ///< beyond is below
   Duration raise_for{};
   Duration clear_for{};
   std::uint64_t min_samples = 0;  ///< a value made of fewer raises nothing (it may still clear)
   bool enabled = true;
+  Severity severity = Severity::warning;
   double grave = std::numeric_limits<double>::infinity();  ///< a firing that begins at this or above is critical
-  std::string_view unit{};                                 ///< behind the numbers of its summary
-  std::string_view says{};                                 ///< begins its summary: "CPU is at"
+  std::string unit{};                                      ///< of its numbers, as in AlertStatus
+  std::string says{};                                      ///< begins its summary: "CPU is at"
   std::vector<std::string> inhibited_by{};                 ///< while one of these is active nobody is told of this one
+  bool own = false;                                        ///< of the configuration
 };
 
 using Labels = std::map<std::string, std::string>;
@@ -106,7 +109,8 @@ class AlertBook {
   [[nodiscard]] std::vector<std::string> types() const;
   /// What a channel that forgets is told again and again: every told firing.
   [[nodiscard]] std::vector<Note> firing_notes() const;
-  /// Precondition: the same types in the same order.
+  /// Alerts of types that stay go on by their new rules. One that fires and has no rule any more is shown until its
+  /// end, which comes after its `clear_for`. Precondition: each type once.
   void set_rules(std::vector<AlertRule> rules);
 
   /// Errors: invalid_argument.
@@ -126,14 +130,16 @@ class AlertBook {
     bool told = false;
   };
   [[nodiscard]] std::vector<Saved> save(host::MonoTime now, WallTime wall) const;
-  /// Alerts of types that no rule has any more are forgotten.
+  /// An alert of a type that no rule has any more ends now, if it fired.
   void restore(const std::vector<Saved>& saved, std::vector<Silence> silences, host::MonoTime now, WallTime wall);
 
  private:
   struct Entry {
     AlertMachine machine;
     AlertStatus status;
+    bool retired = false;  ///< no rule has it any more: it goes once it does not fire
   };
+  [[nodiscard]] static Entry entry_of(AlertRule rule);
   [[nodiscard]] Labels labels_of(const AlertStatus& status) const;
   [[nodiscard]] Note note_of(const Entry& entry, bool firing) const;
   void suppress(Entry& entry, WallTime wall);

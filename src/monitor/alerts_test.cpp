@@ -121,6 +121,20 @@ TEST(Alerts, NoDataBreaksAPendingAlertAndHoldsAFiringOne) {
   EXPECT_EQ(a.told, "FR");
 }
 
+TEST(Alerts, OneThatLooksBelowIsTheMirrorOfOneThatLooksAbove) {
+  Alerting a;
+  a.machine = AlertMachine{
+      AlertRule{.type = "hits", .raise = 40, .clear = 50, .below = true, .raise_for = 5s, .clear_for = 10s}};
+  a.see(40, 20);
+  EXPECT_EQ(a.told, "") << "at its level it is calm";
+  a.see(39, 6);
+  EXPECT_EQ(a.told, "F");
+  a.see(45, 100);
+  EXPECT_EQ(a.told, "F") << "between the levels it holds";
+  a.see(50, 11);
+  EXPECT_EQ(a.told, "FR");
+}
+
 TEST(Alerts, WithoutForAnAlertFiresAtOnce) {
   AlertMachine machine{AlertRule{.type = "queueDepth", .raise = 100, .clear = 90}};
   EXPECT_TRUE(machine.step({101.0, 1}, host::MonoTime{1s}).has_value());

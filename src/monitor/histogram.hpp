@@ -12,7 +12,6 @@
 #include <cmath>
 #include <cstddef>
 #include <cstdint>
-#include <memory>
 #include <vector>
 
 #include <hotwell/units.hpp>
@@ -51,63 +50,58 @@ struct Buckets {
   }
 };
 
-/// Counts by bucket; powers of two that nothing fell into take no memory.
+/// Counts by bucket, from the lowest power of two that was used to the highest: one stretch of memory, so that merging
+/// is a loop without a branch. clear() keeps the memory.
 class Histogram {
  public:
-  using Block = std::array<std::uint64_t, Buckets::block_size>;
-
-  Histogram() = default;
-  Histogram(Histogram&&) noexcept = default;
-  Histogram& operator=(Histogram&&) noexcept = default;
-  Histogram(const Histogram& other) { merge(other); }
-  Histogram& operator=(const Histogram& other) {
-    if (this == &other) return *this;
-    clear();
-    merge(other);
-    return *this;
-  }
-  ~Histogram() = default;
-
   void add(std::uint64_t value, std::uint64_t times = 1) { add_to(Buckets::index(value), times); }
   void add_to(std::size_t index, std::uint64_t times) {
     if (times == 0) return;
-    block(index >> Buckets::part_bits)[index % Buckets::block_size] += times;
+    at(index) += times;
     total_ += times;
   }
   void merge(const Histogram& other) {
-    for (std::size_t b = 0; b < Buckets::block_count; ++b) {
-      if (!other.blocks_[b]) continue;
-      Block& mine = block(b);
-      for (std::size_t i = 0; i < Buckets::block_size; ++i) mine[i] += (*other.blocks_[b])[i];
-    }
+    if (other.counts_.empty()) return;
+    std::uint64_t* mine = cover(other.first_, other.end_block());
+    for (std::size_t i = 0; i < other.counts_.size(); ++i) mine[i] += other.counts_[i];
     total_ += other.total_;
   }
   /// Adds a power of two's counts as `count(i)` tells them.
   template <class F>
   void add_block(std::size_t number, F count) {
-    Block& mine = block(number);
+    std::uint64_t* mine = cover(number, number + 1);
+    std::uint64_t sum = 0;
     for (std::size_t i = 0; i < Buckets::block_size; ++i) {
       const std::uint64_t times = count(i);
       mine[i] += times;
-      total_ += times;
+      sum += times;
     }
+    total_ += sum;
   }
   /// Precondition: the bucket holds at least so many.
   void take_from(std::size_t index, std::uint64_t times) {
-    auto& count = block(index >> Buckets::part_bits)[index % Buckets::block_size];
+    auto& count = at(index);
     HOTWELL_ASSERT(count >= times);
     count -= times;
     total_ -= times;
   }
   /// Precondition: no bucket of `earlier` holds more than this one's.
   void subtract(const Histogram& earlier) {
-    earlier.for_each([this](std::size_t index, std::uint64_t times) { take_from(index, times); });
+    if (earlier.counts_.empty()) return;
+    std::uint64_t* mine = cover(earlier.first_, earlier.end_block());
+    bool enough = true;
+    for (std::size_t i = 0; i < earlier.counts_.size(); ++i) {
+      enough &= mine[i] >= earlier.counts_[i];
+      mine[i] -= earlier.counts_[i];
+    }
+    HOTWELL_ASSERT(enough);
+    total_ -= earlier.total_;
   }
 
   [[nodiscard]] std::uint64_t total() const noexcept { return total_; }
   [[nodiscard]] std::uint64_t count(std::size_t index) const noexcept {
-    const auto& found = blocks_[index >> Buckets::part_bits];
-    return found ? (*found)[index % Buckets::block_size] : 0;
+    const std::size_t from = first_ * Buckets::block_size;
+    return index >= from && index - from < counts_.size() ? counts_[index - from] : 0;
   }
   /// The value that a part `q` of all values does not exceed, by nearest rank: the middle of the bucket that holds
   /// the value of exactly that rank; 0 when empty. Precondition: 0 <= q <= 1.
@@ -124,12 +118,18 @@ class Histogram {
     std::size_t next = 0;
     std::uint64_t wanted = rank(asked.front());
     std::uint64_t seen = 0;
-    for (std::size_t b = 0; b < Buckets::block_count; ++b) {
-      if (!blocks_[b]) continue;
+    for (std::size_t block = 0; block < counts_.size(); block += Buckets::block_size) {
+      const std::uint64_t* counts = &counts_[block];
+      std::uint64_t in_block = 0;
+      for (std::size_t i = 0; i < Buckets::block_size; ++i) in_block += counts[i];
+      if (seen + in_block < wanted) {
+        seen += in_block;
+        continue;
+      }
       for (std::size_t i = 0; i < Buckets::block_size; ++i) {
-        seen += (*blocks_[b])[i];
+        seen += counts[i];
         while (seen >= wanted) {
-          answers[next] = Buckets::middle(b * Buckets::block_size + i);
+          answers[next] = Buckets::middle(first_ * Buckets::block_size + block + i);
           if (++next == N) return answers;
           wanted = rank(asked[next]);
         }
@@ -146,24 +146,34 @@ class Histogram {
   /// Calls visit(index, count) for every bucket that is not empty, in ascending order.
   template <class F>
   void for_each(F visit) const {
-    for (std::size_t b = 0; b < Buckets::block_count; ++b) {
-      if (!blocks_[b]) continue;
-      for (std::size_t i = 0; i < Buckets::block_size; ++i)
-        if (const auto times = (*blocks_[b])[i]; times != 0) visit(b * Buckets::block_size + i, times);
-    }
+    const std::size_t from = first_ * Buckets::block_size;
+    for (std::size_t i = 0; i < counts_.size(); ++i)
+      if (counts_[i] != 0) visit(from + i, counts_[i]);
   }
   void clear() {
-    for (auto& found : blocks_) found.reset();
+    counts_.clear();
     total_ = 0;
   }
 
  private:
-  Block& block(std::size_t number) {
-    if (!blocks_[number]) blocks_[number] = std::make_unique<Block>();
-    return *blocks_[number];
+  [[nodiscard]] std::size_t end_block() const { return first_ + counts_.size() / Buckets::block_size; }
+  std::uint64_t& at(std::size_t index) {
+    const std::size_t block = index >> Buckets::part_bits;
+    return cover(block, block + 1)[index % Buckets::block_size];
+  }
+  /// Makes room for the powers of two [first, end); the counts of `first`.
+  std::uint64_t* cover(std::size_t first, std::size_t end) {
+    if (counts_.empty()) first_ = first;
+    if (first < first_) {
+      counts_.insert(counts_.begin(), (first_ - first) * Buckets::block_size, 0);
+      first_ = first;
+    }
+    if (end > end_block()) counts_.resize((end - first_) * Buckets::block_size);
+    return &counts_[(first - first_) * Buckets::block_size];
   }
 
-  std::array<std::unique_ptr<Block>, Buckets::block_count> blocks_;
+  std::vector<std::uint64_t> counts_;  ///< whole powers of two
+  std::size_t first_ = 0;              ///< the first one's number
   std::uint64_t total_ = 0;
 };
 

@@ -2,6 +2,7 @@
 /// their seconds. Clock and file system are handed in, so that tests need neither.
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -45,6 +46,7 @@ class Monitor::Impl {
   void compare(Metrics& metrics);
   [[nodiscard]] monitor::AlertDesk& desk() { return desk_; }
   void register_knobs(Knobs& knobs);
+  Result<void> set_rules(std::vector<AlertRuleOptions> rules);
   [[nodiscard]] Result<SeriesData> series(const SeriesQuery& query);
   [[nodiscard]] std::string prometheus();
   [[nodiscard]] MonitorEvents& events() { return events_; }
@@ -85,6 +87,8 @@ class Monitor::Impl {
   double process_cpu_ = 0;  ///< processors, from the reading before to `process_`
   host::MonoTime sampled_;
   std::shared_ptr<const Sources> sources_ = std::make_shared<Sources>();
+
+  std::atomic<std::size_t> scraped_{0};  ///< how long the next scrape may be
 
   std::mutex thread_mutex_;  ///< start and stop
   std::jthread thread_;

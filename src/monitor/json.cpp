@@ -135,6 +135,8 @@ void write_endpoint(Writer& to, const Metrics::Endpoint& endpoint) {
   to.latency("p99", endpoint.p99);
   to.latency("min", endpoint.min);
   to.latency("max", endpoint.max);
+  to.text("errorTrend", name_of(endpoint.errors));
+  to.text("latencyTrend", name_of(endpoint.latency_trend));
   to.end();
 }
 
@@ -185,6 +187,14 @@ std::string write(const Metrics& m, Style style) {
   to.number("queuePending", m.queue.pending);
   write_by_priority(to, m.queue.by_priority);
   to.ratio("utilization", m.workers.utilization);
+  double cpu = 0;
+  Bytes memory;
+  for (const auto& use : m.workers.use) {
+    cpu += use.cpu;
+    memory.count += use.memory.count;
+  }
+  to.number("cpu", cpu);
+  to.size("memory", memory);
   to.end();
 
   to.begin("queue");

@@ -20,7 +20,6 @@
 namespace hotwell {
 namespace {
 
-using monitor::Reading;
 using monitor::Window;
 
 std::string host_name() {
@@ -39,15 +38,14 @@ std::vector<monitor::AlertDesk::Channel> channels_of(const MonitorOptions& optio
 }
 
 template <class To>
-void fill_latency(const Reading& reading, To& to) {
-  const auto [p50, p95, p99, p999] = reading.quantiles<4>({0.5, 0.95, 0.99, 0.999});
-  to.avg = reading.average();
-  to.p50 = p50;
-  to.p95 = p95;
-  to.p99 = p99;
-  to.p999 = p999;
-  to.min = reading.min();
-  to.max = reading.max();
+void fill_latency(const monitor::Latencies& from, To& to) {
+  to.avg = from.avg;
+  to.p50 = from.p50;
+  to.p95 = from.p95;
+  to.p99 = from.p99;
+  to.p999 = from.p999;
+  to.min = from.min;
+  to.max = from.max;
 }
 
 std::vector<Metrics::Endpoint> endpoints_of(const Window::Summary& summary) {
@@ -55,7 +53,7 @@ std::vector<Metrics::Endpoint> endpoints_of(const Window::Summary& summary) {
   all.reserve(summary.series.size());
   for (const auto& series : summary.series) {
     auto& endpoint = all.emplace_back();
-    const monitor::Tally& tally = series.reading.tally;
+    const monitor::Tally& tally = series.tally;
     endpoint.endpoint = series.name;
     endpoint.total = tally.total();
     endpoint.failed = tally.failed();
@@ -65,7 +63,7 @@ std::vector<Metrics::Endpoint> endpoints_of(const Window::Summary& summary) {
     endpoint.latency_trend = series.latency;
     if (summary.all.tally.sum != 0)
       endpoint.time_share = static_cast<double>(tally.sum) / static_cast<double>(summary.all.tally.sum);
-    fill_latency(series.reading, endpoint);
+    fill_latency(series.latencies, endpoint);
   }
   return all;
 }
@@ -80,7 +78,7 @@ void fill_requests(const Window::Summary& summary, Metrics& metrics) {
     metrics.requests.error_rate = static_cast<double>(all.failed()) / static_cast<double>(all.total());
   metrics.requests.throughput = summary.rate(all.total());
   metrics.requests.trend = summary.trend;
-  fill_latency(summary.all, metrics.latency);
+  fill_latency(summary.all.latencies(), metrics.latency);
   metrics.endpoints = endpoints_of(summary);
 }
 
@@ -94,7 +92,7 @@ Result<void> Monitor::Impl::check(const MonitorOptions& options) {
   if (!(options.clear_at > 0 && options.clear_at <= 1))
     return fail(Code::invalid_argument,
                 fmt::format("the monitor's clear_at must lie above 0 and up to 1, got {}", options.clear_at));
-  return {};
+  return monitor::check_rules(options.rules);
 }
 
 Monitor::Impl::Impl(MonitorOptions options, Seams seams)
@@ -208,7 +206,7 @@ void Monitor::Impl::tick() {
   {
     const std::lock_guard lock(mutex_);
     if (std::exchange(second_ended_, false)) past_.second(metrics, clock_.now(), clock_.wall());
-    seen = monitor::observe(metrics, system_reading_, past_);
+    seen = monitor::observe(metrics, system_reading_, past_, options_.rules);
     writes = past_.take_writes();
   }
   past_.carry_out(writes);
@@ -276,6 +274,14 @@ void Monitor::Impl::register_knobs(Knobs& knobs) {
       [](MonitorOptions& options, double to) { options.min_samples = static_cast<std::uint64_t>(to); });
 }
 
+Result<void> Monitor::Impl::set_rules(std::vector<AlertRuleOptions> rules) {
+  if (auto checked = monitor::check_rules(rules); !checked) return checked;
+  const std::lock_guard lock(mutex_);
+  options_.rules = std::move(rules);
+  desk_.set_rules(monitor::alert_rules(options_));
+  return {};
+}
+
 void Monitor::Impl::start() {
   if (!enabled_) return;
   const std::lock_guard lock(thread_mutex_);
@@ -308,15 +314,25 @@ void Monitor::Impl::run(const std::stop_token& stop) {
 std::string Monitor::Impl::prometheus() {
   const Metrics metrics = collect();
   const monitor::ProcessReading process = monitor::read_process(root_);
-  std::vector<Window::Summary::Series> since_start, operations;
+  std::vector<monitor::SinceStart> requests, operations;
   monitor::SystemReading system;
   {
     const std::lock_guard lock(mutex_);
-    since_start = window_.since_start();
-    operations = operations_window_.since_start();
+    requests = monitor::since_start(window_);
+    operations = monitor::since_start(operations_window_);
     system = system_reading_;
   }
-  return monitor::to_prometheus({metrics, since_start, operations, system, process, desk_.types(), desk_.channels()});
+  std::string text = monitor::to_prometheus({.metrics = metrics,
+                                             .requests = requests,
+                                             .operations = operations,
+                                             .system = system,
+                                             .process = process,
+                                             .alert_types = desk_.types(),
+                                             .channels = desk_.channels(),
+                                             .expected = scraped_.load(std::memory_order_relaxed)});
+  // A little more than last time: memory that is asked for at once is not copied while it grows.
+  scraped_.store(text.size() + text.size() / 8, std::memory_order_relaxed);
+  return text;
 }
 
 Monitor::Monitor(MonitorOptions options) {
@@ -349,6 +365,7 @@ void Monitor::test_channel(std::string_view name, std::function<void(Result<void
   impl_->desk().test(name, std::move(done));
 }
 void Monitor::register_knobs(Knobs& knobs) { impl_->register_knobs(knobs); }
+Result<void> Monitor::set_rules(std::vector<AlertRuleOptions> rules) { return impl_->set_rules(std::move(rules)); }
 void Monitor::compare(Metrics& metrics) const { impl_->compare(metrics); }
 Result<SeriesData> Monitor::series(const SeriesQuery& query) const { return impl_->series(query); }
 std::vector<SeriesName> Monitor::series_names() { return monitor::Past::names(); }

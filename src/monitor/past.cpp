@@ -233,39 +233,74 @@ Result<SeriesData> Past::read(const SeriesQuery& query) const {
   return data;
 }
 
-std::optional<Past::Value> Past::value(std::string_view name, Duration over) const {
+std::optional<Past::Value> Past::value(std::string_view name, Duration over, SeriesLabel label) const {
+  const RequestSeries* request = find_request(name);
+  if (request == nullptr && find_gauge(name) == nullptr) return std::nullopt;
+  const bool labelled = !label.endpoint.empty() || !label.operation.empty();
   const Grain grain = grain_for(over);
+  if (labelled && grain == Grain::second) return value_of_seconds(*request, over, label);
   const std::uint32_t step = size_of(grain).step;
   const auto seconds = static_cast<std::uint32_t>(std::chrono::ceil<std::chrono::seconds>(over).count());
   const std::uint32_t count = std::clamp((seconds + step - 1) / step, 1U, size_of(grain).length);
   const std::uint32_t first = newest(grain) - count + 1;
-  const RequestSeries* request = find_request(name);
-  if (request == nullptr && find_gauge(name) == nullptr) return std::nullopt;
   const auto found =
       points(grain, request != nullptr ? std::string(requests_key) : key_of(gauge_prefix, name), first, count);
+  // All requests' points tell when somebody was there to count.
+  auto one = found;
+  if (labelled)
+    one = points(
+        grain,
+        label.operation.empty() ? key_of(endpoint_prefix, label.endpoint) : key_of(operation_prefix, label.operation),
+        first, count);
   double weight = 0, sum = 0;
   Value all;
   bool any = false;
-  for (const Point& point : found) {
-    if (point.slot == 0) continue;
+  for (std::uint32_t i = 0; i < count; ++i) {
+    if (found[i].slot == 0) continue;
     all.covered += 1.0 / static_cast<double>(count);
+    const Point& point = one[i];
     if (request == nullptr) {
       weight += static_cast<double>(point.count);
       sum += static_cast<double>(point.sum);
       all.samples += 1;
-    } else {
-      // A rate weighs by its time, everything else by the requests that it is made of.
-      const double value = request->value(point, step);
-      const double by = request->of_nothing_is_zero ? 1 : static_cast<double>(point.count);
-      all.samples += static_cast<double>(point.count);
-      any = true;
-      if (std::isnan(value)) continue;
-      weight += by;
-      sum += by * value;
+      continue;
     }
+    // A rate weighs by its time, everything else by the requests that it is made of.
+    any = true;
+    all.samples += static_cast<double>(point.count);
+    if (request->of_nothing_is_zero) weight += 1;
+    if (point.slot == 0) continue;
+    const double value = request->value(point, step);
+    if (std::isnan(value)) continue;
+    const double by = request->of_nothing_is_zero ? 1 : static_cast<double>(point.count);
+    if (!request->of_nothing_is_zero) weight += by;
+    sum += by * value;
   }
   if (weight <= 0) return any && request->of_nothing_is_zero ? std::optional(all) : std::nullopt;
   all.value = sum / weight;
+  return all;
+}
+
+std::optional<Past::Value> Past::value_of_seconds(const RequestSeries& series, Duration over, SeriesLabel label) const {
+  const auto seconds = std::chrono::ceil<std::chrono::seconds>(over).count();
+  const auto known = std::min<std::size_t>(static_cast<std::size_t>(seconds), ended_.size());
+  if (known == 0) return std::nullopt;
+  const Window& window = label.operation.empty() ? requests_ : operations_;
+  const std::string_view name = label.operation.empty() ? label.endpoint : label.operation;
+  // Up to the second before the first one that counts.
+  const host::MonoTime since = known < ended_.size() ? ended_[ended_.size() - known - 1].end : host::MonoTime::min();
+  Reading reading;
+  for (std::size_t i = 0; i < window.series_count(); ++i)
+    if (window.name(i) == name) reading = window.closed(i, since);
+  Value all;
+  all.samples = static_cast<double>(reading.tally.total());
+  all.covered = static_cast<double>(known) / static_cast<double>(seconds);
+  const double value = all.samples > 0
+                           ? series.value(point_of(reading.tally, reading.histogram), static_cast<double>(known))
+                       : series.of_nothing_is_zero ? 0
+                                                   : std::numeric_limits<double>::quiet_NaN();
+  if (std::isnan(value)) return std::nullopt;
+  all.value = value;
   return all;
 }
 

@@ -19,6 +19,12 @@
 
 namespace hotwell::monitor {
 
+/// One endpoint's requests, or one operation's jobs; both empty: all requests.
+struct SeriesLabel {
+  std::string_view endpoint{};
+  std::string_view operation{};
+};
+
 class Past {
  public:
   /// Ownership: borrows the windows.
@@ -43,7 +49,9 @@ class Past {
     double samples = 0;  ///< requests, or readings
     double covered = 0;  ///< 0..1: the part of the time that is remembered
   };
-  [[nodiscard]] std::optional<Value> value(std::string_view name, Duration over) const;
+  /// Of all, or of one endpoint's requests or one operation's jobs; those over five minutes and less from their
+  /// histograms: their quantiles are the window's own.
+  [[nodiscard]] std::optional<Value> value(std::string_view name, Duration over, SeriesLabel label = {}) const;
   /// Of an endpoint's requests in the newest `over` of the coarser grains: absent where nothing is remembered.
   [[nodiscard]] std::optional<Metrics::Endpoint::Before> before(std::string_view endpoint, Duration over) const;
 
@@ -65,6 +73,8 @@ class Past {
   [[nodiscard]] std::uint32_t newest(Grain grain) const;
   [[nodiscard]] std::vector<Point> points(Grain grain, std::string_view key, std::uint32_t first,
                                           std::uint32_t count) const;
+  [[nodiscard]] std::optional<Value> value_of_seconds(const RequestSeries& series, Duration over,
+                                                      SeriesLabel label) const;
   void fill_seconds(const Window& window, std::string_view name, std::uint32_t first, std::vector<Point>& points) const;
 
   const Window& requests_;

@@ -21,58 +21,47 @@ constexpr std::array<std::pair<RequestOutcome, std::string_view>, outcome_count>
     {RequestOutcome::failed, "failed"},
 }};
 
-// Edges lie on values that people ask for; a bucket counts what surely lies at or below its edge, so that what is
-// within 0.8 % below an edge may be counted above it.
-constexpr std::array<std::uint64_t, 14> edges{100'000,       1'000'000,     2'500'000,      5'000'000,      10'000'000,
-                                              25'000'000,    50'000'000,    100'000'000,    250'000'000,    500'000'000,
-                                              1'000'000'000, 5'000'000'000, 30'000'000'000, 300'000'000'000};
-
 /// By bucket of ours, the edge that it surely lies below.
 const std::array<std::uint8_t, Buckets::count>& edge_of_bucket() {
   static const auto table = [] {
     std::array<std::uint8_t, Buckets::count> made{};
     for (std::size_t i = 0; i < made.size(); ++i)
-      made[i] = static_cast<std::uint8_t>(std::ranges::lower_bound(edges, Buckets::high(i)) - edges.begin());
+      made[i] = static_cast<std::uint8_t>(std::ranges::lower_bound(duration_edges, Buckets::high(i)) -
+                                          duration_edges.begin());
     return made;
   }();
   return table;
 }
 
 void durations(Exposition& to, std::string_view name, std::string_view help, std::string_view label,
-               const std::vector<Window::Summary::Series>& all) {
+               const std::vector<SinceStart>& all) {
   to.family(name, Type::histogram, help);
-  const auto& edge_of = edge_of_bucket();
+  std::array<Exposition::Bucket, duration_edges.size()> buckets{};
+  for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i].up_to = seconds(duration_edges[i]);
   for (const auto& series : all) {
-    std::array<Exposition::Bucket, edges.size()> buckets{};
-    std::array<std::uint64_t, edges.size() + 1> counts{};
-    series.reading.histogram.for_each([&](std::size_t index, std::uint64_t times) { counts[edge_of[index]] += times; });
     std::uint64_t below = 0;
-    for (std::size_t i = 0; i < edges.size(); ++i) {
-      below += counts[i];
-      buckets[i] = {seconds(edges[i]), below};
-    }
-    to.histogram(buckets, seconds(series.reading.tally.sum), series.reading.histogram.total(), {{label, series.name}});
+    for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i].count = below += series.counts[i];
+    to.histogram(buckets, seconds(series.tally.sum), below + series.counts.back(), {{label, series.name}});
   }
 }
 
 void requests(const ExpositionInput& input, Exposition& to) {
   to.family("hotwell_requests_total", Type::counter, "Finished requests by endpoint and outcome.");
-  for (const auto& series : input.since_start)
+  for (const auto& series : input.requests)
     for (const auto& [outcome, name] : outcomes)
-      to.sample(series.reading.tally.of(outcome), {{"endpoint", series.name}, {"outcome", name}});
+      to.sample(series.tally.of(outcome), {{"endpoint", series.name}, {"outcome", name}});
 
-  durations(to, "hotwell_request_duration_seconds", "How long requests took, by endpoint.", "endpoint",
-            input.since_start);
+  durations(to, "hotwell_request_duration_seconds", "How long requests took, by endpoint.", "endpoint", input.requests);
   to.family("hotwell_jobs_by_operation_total", Type::counter, "Jobs that ended, by operation and how.");
   for (const auto& series : input.operations) {
-    to.sample(series.reading.tally.of(RequestOutcome::ok), {{"operation", series.name}, {"end", "completed"}});
-    to.sample(series.reading.tally.failed(), {{"operation", series.name}, {"end", "failed"}});
+    to.sample(series.tally.of(RequestOutcome::ok), {{"operation", series.name}, {"end", "completed"}});
+    to.sample(series.tally.failed(), {{"operation", series.name}, {"end", "failed"}});
   }
   durations(to, "hotwell_job_duration_seconds", "How long completed attempts ran, by operation.", "operation",
             input.operations);
 
   std::uint64_t clamped = 0;
-  for (const auto& series : input.since_start) clamped += series.reading.tally.clamped;
+  for (const auto& series : input.requests) clamped += series.tally.clamped;
   to.single("hotwell_request_durations_clamped_total", Type::counter,
             "Durations below zero or of 4.9 hours and more, which the histograms count in their outermost buckets.",
             clamped);
@@ -170,6 +159,18 @@ void pool(const Metrics& m, Exposition& to) {
   to.single("hotwell_workers_min", Type::gauge, "Workers that are kept warm.", m.workers.min);
   to.single("hotwell_workers_utilization_ratio", Type::gauge, "Busy workers as a part of the most.",
             m.workers.utilization);
+  // By type: the names of processes come and go, a label of them would never end.
+  const auto by_type = [&](std::string_view name, std::string_view help, auto value) {
+    to.family(name, Type::gauge, help);
+    for (const auto& use : m.workers.use) to.sample(value(use), {{"type", use.type}});
+  };
+  by_type("hotwell_worker_processes", "Workers by type.", [](const auto& use) { return use.workers; });
+  by_type("hotwell_worker_cpu_processors", "Processors that the workers of a type use, with all that they started.",
+          [](const auto& use) { return use.cpu; });
+  by_type("hotwell_worker_memory_bytes", "Memory that the workers of a type have for themselves.",
+          [](const auto& use) { return use.memory.count; });
+  by_type("hotwell_worker_memory_largest_bytes", "The same of the worker of a type that has most.",
+          [](const auto& use) { return use.largest.count; });
   to.family("hotwell_queue_jobs", Type::gauge, "Jobs that wait, by priority.");
   to.sample(m.queue.by_priority.high, {{"priority", "high"}});
   to.sample(m.queue.by_priority.normal, {{"priority", "normal"}});
@@ -195,8 +196,19 @@ void pool(const Metrics& m, Exposition& to) {
 
 }  // namespace
 
+std::vector<SinceStart> since_start(Window& window) {
+  std::vector<SinceStart> all;
+  all.reserve(window.series_count());
+  const auto& edge_of = edge_of_bucket();
+  window.since_start([&](const std::string& name, const Reading& reading) {
+    SinceStart& one = all.emplace_back(SinceStart{name, reading.tally});
+    reading.histogram.for_each([&](std::size_t index, std::uint64_t times) { one.counts[edge_of[index]] += times; });
+  });
+  return all;
+}
+
 std::string to_prometheus(const ExpositionInput& input) {
-  Exposition to;
+  Exposition to(input.expected);
   to.family("hotwell_build_info", Type::gauge, "The program's version; always 1.");
   to.sample(1, {{"version", HOTWELL_VERSION}});
   requests(input, to);

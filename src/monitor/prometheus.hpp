@@ -1,6 +1,8 @@
 /// GET /metrics: every metric as a Prometheus family.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -11,15 +13,30 @@
 
 namespace hotwell::monitor {
 
+/// The edges of the exported histograms, nanoseconds. They lie on values that people ask for; a bucket counts what
+/// surely lies at or below its edge, so that what is within 0.8 % below an edge may be counted above it.
+inline constexpr std::array<std::uint64_t, 14> duration_edges{
+    100'000,     1'000'000,   2'500'000,   5'000'000,     10'000'000,    25'000'000,     50'000'000,
+    100'000'000, 250'000'000, 500'000'000, 1'000'000'000, 5'000'000'000, 30'000'000'000, 300'000'000'000};
+
+/// One series since the start, as it is exported.
+struct SinceStart {
+  std::string name;
+  Tally tally;
+  std::array<std::uint64_t, duration_edges.size() + 1> counts{};  ///< by the edge that they lie below
+};
+[[nodiscard]] std::vector<SinceStart> since_start(Window& window);
+
 /// What is exported besides the metrics themselves.
 struct ExpositionInput {
   const Metrics& metrics;
-  const std::vector<Window::Summary::Series>& since_start;
-  const std::vector<Window::Summary::Series>& operations;
+  const std::vector<SinceStart>& requests;
+  const std::vector<SinceStart>& operations;
   const SystemReading& system;
   const ProcessReading& process;
   const std::vector<std::string>& alert_types;  ///< all that may be active
   const std::vector<ChannelStatus>& channels;
+  std::size_t expected = 0;  ///< how long it may become
 };
 [[nodiscard]] std::string to_prometheus(const ExpositionInput& input);
 

@@ -82,6 +82,7 @@ std::string exposition() {
     m.cache.memory = {.entries = 3, .size = {1000}, .utilization = 0.5, .hits = 8, .misses = 2, .hit_rate = 0.8};
     m.cache.total = m.cache.memory;
     m.workers = {.max = 8, .min = 2, .idle = 1, .busy = 3, .total = 4, .utilization = 0.375};
+    m.workers.use = {{.type = "media", .workers = 4, .cpu = 1.5, .memory = {4000}, .largest = {3000}}};
     m.queue = {.pending = 6, .by_priority = {1, 2, 3}};
     m.jobs = {.total = 10, .completed = 7, .failed = 1, .cancelled = 1, .retried = 2, .success_rate = 0.7};
   });
@@ -105,6 +106,8 @@ TEST(Prometheus, IsWellFormedAndComplete) {
   EXPECT_EQ(scrape.value("hotwell_cache_hits_total", R"({tier="memory"})"), 8);
   EXPECT_EQ(scrape.value("hotwell_queue_jobs", R"({priority="low"})"), 3);
   EXPECT_EQ(scrape.value("hotwell_workers", R"({state="busy"})"), 3);
+  EXPECT_EQ(scrape.value("hotwell_worker_cpu_processors", R"({type="media"})"), 1.5);
+  EXPECT_EQ(scrape.value("hotwell_worker_memory_largest_bytes", R"({type="media"})"), 3000);
   EXPECT_EQ(scrape.value("hotwell_jobs_ended_total", R"({end="completed"})"), 7);
   EXPECT_EQ(scrape.value("hotwell_alert_active", R"({type="cpu"})"), 0);
   EXPECT_GT(scrape.value("hotwell_process_resident_memory_bytes"), 1e6);

@@ -1,5 +1,6 @@
-/// The alerts that come with the monitor: their levels from the options, their values from metrics and past. Pure.
-/// Levels and values are in the units people speak, as in Thresholds.
+/// The alerts that come with the monitor, and those of the configuration: their levels from the options, their values
+/// from metrics and past. Pure. Levels and values of the former are in the units people speak, as in Thresholds, of the
+/// latter in their series' unit.
 #pragma once
 
 #include <vector>
@@ -12,8 +13,12 @@
 
 namespace hotwell::monitor {
 
-/// Always the same types in the same order; rules that are off are not enabled.
+/// Those that come with the monitor first, always the same; rules that are off are not enabled. Precondition:
+/// check_rules(options.rules).
 [[nodiscard]] std::vector<AlertRule> alert_rules(const MonitorOptions& options);
-[[nodiscard]] AlertBook::Observations observe(const Metrics& metrics, const SystemReading& system, const Past& past);
+/// Errors: invalid_argument, with the rule's name and what was expected.
+[[nodiscard]] Result<void> check_rules(const std::vector<AlertRuleOptions>& own);
+[[nodiscard]] AlertBook::Observations observe(const Metrics& metrics, const SystemReading& system, const Past& past,
+                                              const std::vector<AlertRuleOptions>& own);
 
 }  // namespace hotwell::monitor

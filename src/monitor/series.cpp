@@ -29,6 +29,14 @@ MaybeSample hit_ratio(const Metrics::Tier& now, const Metrics::Tier& before) {
   return Sample{static_cast<double>(hits), static_cast<double>(asked)};
 }
 
+/// Of the workers of all types.
+template <class F>
+double used(const Metrics& metrics, F of) {
+  double sum = 0;
+  for (const auto& use : metrics.workers.use) sum += of(use);
+  return sum;
+}
+
 using G = GaugeSeries;
 constexpr std::array gauge_table{
     G{"cpu", "ratio", "Busy part of the processors that this process may use.",
@@ -64,6 +72,12 @@ constexpr std::array gauge_table{
     G{"workers.busy", "", "Workers that have a job.", [](M m, M, double) { return level(m.workers.busy); }},
     G{"workers.idle", "", "Workers that wait for a job.", [](M m, M, double) { return level(m.workers.idle); }},
     G{"workers.max", "", "Most workers at one time.", [](M m, M, double) { return level(m.workers.max); }},
+    G{"workers.cpu", "processors", "Processors that the workers use.",
+      [](M m, M, double) { return level(used(m, [](const auto& use) { return use.cpu; })); }},
+    G{"workers.memory", "bytes", "Memory that the workers have for themselves.",
+      [](M m, M, double) {
+        return level(used(m, [](const auto& use) { return static_cast<double>(use.memory.count); }));
+      }},
     G{"workers.utilization", "ratio", "Busy workers as a part of the most.",
       [](M m, M, double) { return level(m.workers.utilization); }},
     G{"jobs.crashes", "1/s", "Attempts whose worker crashed.",

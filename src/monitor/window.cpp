@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "base/assert.hpp"
 
@@ -18,6 +19,14 @@ Duration Reading::within(Duration value) const {
 }
 Duration Reading::min() const { return Duration{tally.min > tally.max ? 0 : static_cast<Duration::rep>(tally.min)}; }
 Duration Reading::max() const { return Duration{static_cast<Duration::rep>(tally.max)}; }
+Latencies Reading::latencies() const {
+  const auto [p50, p95, p99, p999] = quantiles<4>({0.5, 0.95, 0.99, 0.999});
+  return {average(), p50, p95, p99, p999, min(), max()};
+}
+void Reading::clear() {
+  tally = {};
+  histogram.clear();
+}
 void Reading::merge(const Reading& other) {
   tally.merge(other.tally);
   histogram.merge(other.histogram);
@@ -63,12 +72,12 @@ const Reading& Window::last(std::size_t series) const {
   return series < last_.size() ? last_[series] : nothing;
 }
 
-Reading Window::running(std::size_t series, Recorder::Extremes extremes, Reading& now) const {
-  recorder_.read(series, extremes, now.tally, now.histogram);
-  Reading change = now;
-  change.tally.subtract(last(series).tally);
-  change.histogram.subtract(last(series).histogram);
-  return change;
+void Window::read_running(std::size_t series, Recorder::Extremes extremes) {
+  now_.clear();
+  recorder_.read(series, extremes, now_.tally, now_.histogram);
+  change_ = now_;
+  change_.tally.subtract(last(series).tally);
+  change_.histogram.subtract(last(series).histogram);
 }
 
 Window::Slots::const_iterator Window::first_after(host::MonoTime time) const {
@@ -104,10 +113,9 @@ bool Window::roll(host::MonoTime now) {
   last_.resize(std::max(last_.size(), recorder_.series_count()));
   for (std::size_t series = 0; series < last_.size(); ++series) {
     if (recorder_.count(series) == last_[series].tally.total()) continue;
-    Reading reading;
-    Reading change = running(series, Recorder::Extremes::take, reading);
-    slot.changes.push_back({series, change.tally, PackedHistogram(change.histogram)});
-    last_[series] = std::move(reading);
+    read_running(series, Recorder::Extremes::take);
+    slot.changes.push_back({series, change_.tally, PackedHistogram(change_.histogram)});
+    std::swap(last_[series], now_);
   }
   slot.changes.shrink_to_fit();
   rolled_ = now;
@@ -130,7 +138,7 @@ Window::Summary Window::over(Duration length, host::MonoTime now) {
   struct Halves {
     Tally older, newer;
   };
-  std::vector<Reading> by_series(count);
+  std::vector<Histogram> by_series(count);  // where the sums are of another length
   std::vector<Halves> halves(count);
 
   slide(now);
@@ -143,45 +151,44 @@ Window::Summary Window::over(Duration length, host::MonoTime now) {
     const bool older = first->begin + (first->end - first->begin) / 2 < half;
     for (const Change& change : first->changes) {
       (older ? halves[change.series].older : halves[change.series].newer).merge(change.tally);
-      if (!summed) change.histogram.merge_into(by_series[change.series].histogram);
+      if (!summed) change.histogram.merge_into(by_series[change.series]);
     }
   }
-  if (summed)
-    for (std::size_t series = 0; series < sums_.size(); ++series)
-      if (sums_[series].total() != 0) by_series[series].histogram = sums_[series];
   Halves all;
   for (std::size_t series = 0; series < count; ++series) {
     auto& [older, newer] = halves[series];
-    Reading& reading = by_series[series];
+    sum_.clear();
+    if (!summed)
+      sum_.histogram = std::move(by_series[series]);
+    else if (series < sums_.size())
+      sum_.histogram.merge(sums_[series]);
     if (recorder_.count(series) != last(series).tally.total()) {
-      Reading since_start;
-      const Reading change = running(series, Recorder::Extremes::peek, since_start);
-      newer.merge(change.tally);
-      reading.histogram.merge(change.histogram);
+      read_running(series, Recorder::Extremes::peek);
+      newer.merge(change_.tally);
+      sum_.histogram.merge(change_.histogram);
     }
-    reading.tally.merge(older);
-    reading.tally.merge(newer);
-    if (reading.tally.total() == 0) continue;
+    sum_.tally.merge(older);
+    sum_.tally.merge(newer);
+    if (sum_.tally.total() == 0) continue;
     all.older.merge(older);
     all.newer.merge(newer);
-    summary.all.merge(reading);
+    summary.all.merge(sum_);
     summary.series.push_back(
-        {recorder_.name(series), std::move(reading), trend(older, newer), latency_trend(older, newer)});
+        {recorder_.name(series), sum_.tally, sum_.latencies(), trend(older, newer), latency_trend(older, newer)});
   }
   summary.trend = trend(all.older, all.newer);
   std::stable_sort(summary.series.begin(), summary.series.end(),
-                   [](const auto& a, const auto& b) { return a.reading.tally.total() > b.reading.tally.total(); });
+                   [](const auto& a, const auto& b) { return a.tally.total() > b.tally.total(); });
   return summary;
 }
 
-std::vector<Window::Summary::Series> Window::since_start() const {
-  std::vector<Summary::Series> all;
+void Window::since_start(const std::function<void(const std::string&, const Reading&)>& visit) {
   for (std::size_t series = 0; series < recorder_.series_count(); ++series) {
     if (recorder_.count(series) == 0) continue;
-    all.push_back({recorder_.name(series), {}});
-    recorder_.read(series, Recorder::Extremes::peek, all.back().reading.tally, all.back().reading.histogram);
+    now_.clear();
+    recorder_.read(series, Recorder::Extremes::peek, now_.tally, now_.histogram);
+    visit(recorder_.name(series), now_);
   }
-  return all;
 }
 
 std::vector<Window::Second> Window::seconds(std::size_t series, host::MonoTime since) const {
@@ -203,6 +210,17 @@ std::vector<Reading> Window::closed(host::MonoTime since) const {
       change.histogram.merge_into(by_series[change.series].histogram);
     }
   return by_series;
+}
+
+Reading Window::closed(std::size_t series, host::MonoTime since) const {
+  Reading all;
+  for (auto slot = first_after(since); slot != slots_.end(); ++slot) {
+    const auto change = std::ranges::lower_bound(slot->changes, series, {}, &Change::series);
+    if (change == slot->changes.end() || change->series != series) continue;
+    all.tally.merge(change->tally);
+    change->histogram.merge_into(all.histogram);
+  }
+  return all;
 }
 
 std::size_t Window::size_bytes() const {

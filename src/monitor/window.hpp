@@ -13,6 +13,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -23,6 +24,11 @@
 #include "monitor/recorder.hpp"
 
 namespace hotwell::monitor {
+
+/// What is told of durations.
+struct Latencies {
+  Duration avg{}, p50{}, p95{}, p99{}, p999{}, min{}, max{};
+};
 
 /// One series, or all together, over some time.
 struct Reading {
@@ -42,7 +48,10 @@ struct Reading {
   }
   [[nodiscard]] Duration min() const;
   [[nodiscard]] Duration max() const;
+  [[nodiscard]] Latencies latencies() const;
   void merge(const Reading& other);
+  /// Keeps its memory.
+  void clear();
 
  private:
   [[nodiscard]] Duration within(Duration value) const;
@@ -72,7 +81,8 @@ class Window {
     Reading all;
     struct Series {
       std::string name;
-      Reading reading;
+      Tally tally;
+      Latencies latencies;
       Trend errors = Trend::steady;
       Trend latency = Trend::steady;
     };
@@ -88,8 +98,9 @@ class Window {
   /// Precondition: shortest <= length <= longest.
   void set_length(Duration length, host::MonoTime now);
 
-  /// Everything since the start, by series in order of appearance; those that never counted are left out.
-  [[nodiscard]] std::vector<Summary::Series> since_start() const;
+  /// Calls visit(name, reading) with everything since the start, by series in order of appearance; those that never
+  /// counted are left out.
+  void since_start(const std::function<void(const std::string&, const Reading&)>& visit);
 
   /// Calls visit(end, seconds, tally, histogram) for the kept seconds that ended after `since`, oldest first, of one
   /// series; seconds without a request are left out.
@@ -101,6 +112,7 @@ class Window {
   [[nodiscard]] std::vector<Second> seconds(std::size_t series, host::MonoTime since) const;
   /// What the kept seconds that ended after `since` hold, by series; the running one not.
   [[nodiscard]] std::vector<Reading> closed(host::MonoTime since) const;
+  [[nodiscard]] Reading closed(std::size_t series, host::MonoTime since) const;
 
   [[nodiscard]] std::size_t series_count() const { return last_.size(); }  ///< as of the last roll
   [[nodiscard]] const std::string& name(std::size_t series) const { return recorder_.name(series); }
@@ -118,8 +130,8 @@ class Window {
     std::vector<Change> changes;
   };
   using Slots = std::deque<Slot>;
-  /// What a series counted since the last roll.
-  [[nodiscard]] Reading running(std::size_t series, Recorder::Extremes extremes, Reading& now) const;
+  /// Reads what a series counted since the start into `now_`, since the last roll into `change_`.
+  void read_running(std::size_t series, Recorder::Extremes extremes);
   [[nodiscard]] const Reading& last(std::size_t series) const;
   [[nodiscard]] Slots::const_iterator first_after(host::MonoTime time) const;
   void add_to_sums(const Slot& slot);
@@ -134,6 +146,7 @@ class Window {
   Slots slots_;                  ///< oldest first
   std::vector<Histogram> sums_;  ///< by series: of the slots that ended after `summed_`
   host::MonoTime summed_;
+  Reading now_, change_, sum_;  ///< for the moment, so that a question need not ask for memory by the series
 };
 
 }  // namespace hotwell::monitor

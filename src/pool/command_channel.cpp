@@ -105,12 +105,18 @@ Result<void> CommandChannel::assign(const Attempt& attempt) {
   program.descriptors.emplace_back(writes_output ? null->get() : output.write.get(), 1U);
   program.descriptors.emplace_back(errors->write.get(), 2U);
 
-  auto spawned = spawner_.spawn(id_, program, {}, [this, alive = alive_](Spawner::Exit exit) {
-    if (!*alive) return;
-    exit_ = exit;
-    if (pump_) pump_->finish();
-    conclude();
-  });
+  auto spawned = spawner_.spawn(
+      id_, program,
+      [this, alive = alive_](pid_t process) {
+        if (*alive) process_ = process;
+      },
+      [this, alive = alive_](Spawner::Exit exit) {
+        if (!*alive) return;
+        process_ = 0;
+        exit_ = exit;
+        if (pump_) pump_->finish();
+        conclude();
+      });
   if (!spawned) return spawned;
   tail_.emplace(io_, std::move(errors->read));
   if (writes_output) {

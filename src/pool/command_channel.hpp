@@ -22,6 +22,7 @@ class CommandChannel final : public Channel {
   void ask_to_stop(JobNumber job) override;
   void retire() override {}
   void kill() override;
+  [[nodiscard]] pid_t process() const override { return process_; }
   std::string stderr_tail() override { return tail_ ? tail_->text() : std::string{}; }
 
  private:
@@ -35,6 +36,7 @@ class CommandChannel final : public Channel {
   Listener& listener_;
   const WorkerId id_;
   const WorkerSpec& spec_;
+  pid_t process_ = 0;
   JobNumber job_ = 0;
   int output_ = -1;  ///< the sink's, where the command writes it by itself
   std::optional<Tail> tail_;

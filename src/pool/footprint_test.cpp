@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstring>
+#include <ctime>
 
 namespace hotwell::pool {
 namespace {
@@ -38,11 +40,49 @@ TEST(Footprint, GrowsWithWhatAProcessTouchesAndWithItsChildren) {
   ::munmap(block, size);
 }
 
+TEST(Footprint, CountsTheProcessorTimeOfAProcessOfItsChildrenAndOfThoseWaitedFor) {
+  using namespace std::chrono_literals;
+  const auto burn = [](Duration how_much) {
+    const auto used = [] {
+      timespec time{};
+      ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &time);
+      return std::chrono::seconds{time.tv_sec} + std::chrono::nanoseconds{time.tv_nsec};
+    };
+    for (const auto end = used() + how_much; used() < end;) {
+    }
+  };
+  const auto before = processor_time(::getpid());
+  ASSERT_TRUE(before);
+  std::array<int, 2> hold{}, burnt{};
+  ASSERT_EQ(::pipe(hold.data()), 0);
+  ASSERT_EQ(::pipe(burnt.data()), 0);
+  const pid_t child = ::fork();
+  if (child == 0) {
+    char end = 0;
+    burn(60ms);
+    (void)!::write(burnt[1], &end, 1);
+    ::close(hold[1]);
+    (void)!::read(hold[0], &end, 1);
+    ::_exit(0);
+  }
+  char said = 0;
+  ASSERT_EQ(::read(burnt[0], &said, 1), 1);
+  const auto with_child = processor_time(::getpid());
+  ASSERT_TRUE(with_child);
+  EXPECT_GE(*with_child, *before + 40ms);
+  ::close(hold[0]);
+  ::close(hold[1]);
+  ASSERT_EQ(::waitpid(child, nullptr, 0), child);
+  EXPECT_GE(*processor_time(::getpid()), *before + 40ms);
+  for (const int end : burnt) ::close(end);
+}
+
 TEST(Footprint, KnowsNothingOfAProcessThatIsGone) {
   const pid_t child = ::fork();
   if (child == 0) ::_exit(0);
   ASSERT_EQ(::waitpid(child, nullptr, 0), child);
   EXPECT_FALSE(private_memory(child));
+  EXPECT_FALSE(processor_time(child));
 }
 
 }  // namespace

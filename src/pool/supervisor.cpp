@@ -245,11 +245,17 @@ void Supervisor::set_defaults(Duration timeout, unsigned retries) {
   retries_ = retries;
 }
 
-std::vector<WorkerState> Supervisor::workers() const {
+std::vector<WorkerState> Supervisor::workers() {
   const auto now = host::system_clock().now();
   std::vector<WorkerState> all;
-  for (const auto& [id, hand] : hands_) {
-    WorkerState state{.name = hand.name, .type = specs_[hand.type].name, .ready = hand.ready};
+  for (auto& [id, hand] : hands_) {
+    look_at(hand, now);
+    WorkerState state{.name = hand.name,
+                      .type = specs_[hand.type].name,
+                      .ready = hand.ready,
+                      .process = std::max(hand.channel->process(), 0),
+                      .cpu = hand.look.cpu,
+                      .memory = hand.look.memory};
     for (const Held& held : hand.held)
       if (const auto found = records_.find(held.job); found != records_.end())
         state.jobs.push_back({.id = found->second.what.id,
@@ -295,6 +301,19 @@ void Supervisor::attempt_done(WorkerId worker, JobNumber number, Result<Answer> 
   end_sink(record, std::move(outcome), [this, number, attempt](std::optional<Error> error) {
     feed(AttemptEnded{number, attempt, std::move(error)});
   });
+}
+
+void Supervisor::look_at(Hand& hand, host::MonoTime now) {
+  constexpr Duration seldom = std::chrono::milliseconds{500};
+  const pid_t process = hand.channel->process();
+  if (process <= 0 || now - hand.look.at < seldom) return;
+  const auto used = processor_time(process);
+  if (!used) return;
+  // What a child had used is gone for good where nobody waited for it.
+  const bool first = hand.look.at == host::MonoTime{};
+  const auto passed = std::chrono::duration<double>(now - hand.look.at).count();
+  const auto more = std::chrono::duration<double>(*used - hand.look.used).count();
+  hand.look = {now, *used, first ? 0 : std::max(more, 0.0) / passed, {private_memory(process).value_or(0)}};
 }
 
 /// After a job, and seldom: one look costs some tens of microseconds.

@@ -60,7 +60,8 @@ class Supervisor final : private Channel::Listener {
   void retune(const Tuning& tuning) { feed(Retune{tuning}); }
   /// For jobs that say nothing themselves.
   void set_defaults(Duration timeout, unsigned retries);
-  [[nodiscard]] std::vector<WorkerState> workers() const;
+  /// Reads /proc for each process, some tens of microseconds, at most twice a second.
+  [[nodiscard]] std::vector<WorkerState> workers();
 
  private:
   struct Record {
@@ -96,6 +97,13 @@ class Supervisor final : private Channel::Listener {
     std::vector<Held> held;  ///< the attempts that it has
     bool ready = false;      ///< it has said so
     host::MonoTime measured{};
+    /// What workers() saw last.
+    struct Look {
+      host::MonoTime at{};
+      Duration used{};
+      double cpu = 0;
+      Bytes memory{};
+    } look{};
   };
 
   void worker_ready(WorkerId worker, unsigned window) override;
@@ -107,6 +115,7 @@ class Supervisor final : private Channel::Listener {
   void worker_gone(WorkerGone gone) override;
 
   void measure(WorkerId worker, Hand& hand);
+  static void look_at(Hand& hand, host::MonoTime now);
   void feed(Event event);
   void apply(Accept& action);
   void apply(SpawnWorker& action);

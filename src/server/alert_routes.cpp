@@ -33,6 +33,8 @@ void write_alert(JsonWriter& json, const AlertStatus& alert) {
   else
     json.null();
   json.member("threshold", alert.raise).member("clear", alert.clear);
+  text("unit", alert.unit);
+  json.member("below", alert.below).member("own", alert.own);
   write_instant(json, "started_at", alert.started);
   write_instant(json, "resolved_at", alert.resolved);
   text("fingerprint", alert.fingerprint);

@@ -61,7 +61,10 @@ void write_endpoint(JsonWriter& json, std::string_view label, const Metrics::End
   json.end_object().key("before");
   if (of.before) {
     json.begin_object().member("throughput", of.before->throughput).member("error_rate", of.before->error_rate);
-    json.key("latency").begin_object().member("avg", in_seconds(of.before->avg)).member("p95", in_seconds(of.before->p95));
+    json.key("latency")
+        .begin_object()
+        .member("avg", in_seconds(of.before->avg))
+        .member("p95", in_seconds(of.before->p95));
     json.end_object().end_object();
   } else {
     json.null();
@@ -176,7 +179,9 @@ void get_workers(Exchange& exchange) {
         json.begin_object().key("workers").begin_array();
         for (const auto& worker : workers) {
           json.begin_object().member("name", std::string_view(worker.name));
-          json.member("type", std::string_view(worker.type)).member("state", state_of(worker)).key("jobs").begin_array();
+          json.member("type", std::string_view(worker.type)).member("state", state_of(worker));
+          json.member("process", worker.process).member("cpu", worker.cpu).member("memory", worker.memory.count);
+          json.key("jobs").begin_array();
           for (const auto& job : worker.jobs) {
             json.begin_object().member("id", std::string_view(job.id));
             json.member("operation", std::string_view(job.operation)).member("attempt", job.attempt);

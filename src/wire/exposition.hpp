@@ -20,6 +20,9 @@ class Exposition {
  public:
   static constexpr std::string_view content_type = "text/plain; version=0.0.4; charset=utf-8";
 
+  /// `expected`: how long the text may become, where that is known; longer is allowed.
+  explicit Exposition(std::size_t expected = 0) { text_.reserve(expected); }
+
   enum class Type : std::uint8_t { counter, gauge, histogram };
   struct Label {
     std::string_view name;
