@@ -185,7 +185,7 @@ class Page:
         self.command("Input.insertText", text=text)
 
     def press(self, key):
-        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39}
+        codes = {"Tab": 9, "Enter": 13, "Escape": 27, "ArrowLeft": 37, "ArrowRight": 39, "+": 187}
         for kind in ("keyDown", "keyUp"):
             self.command("Input.dispatchKeyEvent", type=kind, key=key, code=key, windowsVirtualKeyCode=codes[key],
                          **({"text": "\r"} if key == "Enter" and kind == "keyDown" else {}))

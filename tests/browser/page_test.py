@@ -86,6 +86,46 @@ def one_cursor_runs_through_all_charts(programs, browser):
         silent(page)
 
 
+def dragging_zooms_all_charts_and_a_button_ends_it(programs, browser):
+    with Gated(programs) as daemon:
+        page = browser.open(daemon.url + "/")
+        page.wait(READY)
+        page.wait("document.querySelector('.chart .plot').getBoundingClientRect().width > 100")
+        x, y, width, height = page.js("(() => { const b = document.querySelector('.chart .plot').getBoundingClientRect(); return [b.x, b.y, b.width, b.height]; })()")
+        pressed = {"y": y + height / 2, "button": "left", "clickCount": 1}
+        page.command("Input.dispatchMouseEvent", type="mousePressed", x=x + width * 0.5, **pressed)
+        page.command("Input.dispatchMouseEvent", type="mouseMoved", x=x + width * 0.7, buttons=1, **pressed)
+        page.command("Input.dispatchMouseEvent", type="mouseReleased", x=x + width * 0.7, **pressed)
+        page.wait("!document.getElementById('zoom-out').hidden")
+        page.wait("document.querySelectorAll('#ranges [aria-pressed=true]').length === 0")
+        page.click("#zoom-out")
+        page.wait("document.getElementById('zoom-out').hidden && document.querySelector('#ranges [aria-pressed=true]').textContent === '5m'")
+        page.js("document.querySelector('.chart .plot').focus()")
+        page.press("+")
+        page.wait("!document.getElementById('zoom-out').hidden")
+        page.press("Escape")
+        page.wait("document.getElementById('zoom-out').hidden")
+        silent(page)
+
+
+def workers_tell_what_they_use(programs, browser):
+    with Gated(programs) as daemon:
+        daemon.submit("wait", params={"n": 0})
+        page = browser.open(daemon.url + "/")
+        page.wait(r"/\d % of a core, .*[KM]iB/.test(document.querySelector('.workers li[data-state=busy]')?.innerText)")
+        silent(page)
+
+
+def an_alert_of_ones_own_stands_beside_the_others(programs, browser):
+    rule = '[[alerts.rule]]\nname = "manyDescriptors"\nseries = "files.open"\nlevel = 2\nwindow = "3s"\nfor = "0s"\nmessage = "Descriptors in use:"'
+    with Gated(programs, more=rule) as daemon:
+        page = browser.open(daemon.url + "/#/alerts")
+        page.wait("document.querySelector('.alerts li')?.innerText.includes('Descriptors in use:')")
+        page.wait("[...document.querySelectorAll('tbody tr')].some((row) => row.innerText.includes('manyDescriptors') && row.innerText.includes('above 2'))")
+        page.wait("document.getElementById('verdict').innerText.includes('Many descriptors')")
+        silent(page)
+
+
 def an_alert_fires_and_resolves_before_ones_eyes(programs, browser):
     with Gated(programs, max_workers=1, queue_depth=2) as daemon:
         page = browser.open(daemon.url + "/")

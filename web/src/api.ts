@@ -4,9 +4,10 @@
 export interface Tier {
   entries: number; size: number; utilization: number; hits: number; misses: number; hitRate: number;
 }
+export type Trend = "rising" | "steady" | "falling";
 export interface Endpoint {
   endpoint: string; total: number; failed: number; clientErrors: number; throughput: number;
-  avg: number; p50: number; p95: number; p99: number; max: number;
+  avg: number; p50: number; p95: number; p99: number; max: number; errorTrend: Trend; latencyTrend: Trend;
 }
 export type Severity = "info" | "warning" | "critical";
 export interface Recommendation {
@@ -31,6 +32,9 @@ export interface Metrics {
 
 export interface Worker {
   name: string; type: string; state: "starting" | "idle" | "busy";
+  process: number;  ///< 0: functions on a thread
+  cpu: number;      ///< processors
+  memory: number;
   jobs: { id: string; operation: string; attempt: number; progress: number; seconds: number }[];  ///< more than one only where it was fed ahead
 }
 export interface Job {
@@ -44,7 +48,7 @@ export interface Knob {
 }
 export interface AlertState {
   type: string; status: "no_data" | "inactive" | "pending" | "firing" | "clearing" | "resolved"; severity: Severity;
-  value: number | null; threshold: number; clear: number; started_at: string | null; resolved_at: string | null;
+  value: number | null; threshold: number; clear: number; unit: string; below: boolean; own: boolean; started_at: string | null; resolved_at: string | null;
   fingerprint: string; summary: string; silenced_by: string; inhibited_by: string;
 }
 export interface Silence {

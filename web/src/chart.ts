@@ -1,5 +1,6 @@
 /// Lines over time on a canvas, drawn anew for each reading. All charts share one cursor: pointing at a moment in one, or
-/// walking there with the arrow keys, shows the values of that moment in every one.
+/// walking there with the arrow keys, shows the values of that moment in every one. Dragging over a stretch of time in one
+/// zooms all of them (the page decides what that means: "zoom" events of the document), as + and - do at the cursor.
 ///
 /// A chart keeps nothing: it draws what it is given. Gaps in the data (null) stay gaps.
 import { hourAndMinute, timeOfDay } from "./format";
@@ -14,15 +15,23 @@ export interface ChartOptions {
   lines: Line[];
   format: (value: number) => string;
   top?: number;            ///< the scale reaches at least to here
+  logarithmic?: boolean;   ///< for values that lie decades apart
   threshold?: () => number | null;
 }
 
 let cursor: number | null = null;
+/** A stretch of time that somebody is dragging over. */
+let dragged: { from: number; to: number } | null = null;
 const charts = new Set<Chart>();
 
 function pointAt(when: number | null): void {
   cursor = when;
   for (const chart of charts) chart.redraw();
+}
+
+/** Asks the page to show this stretch of time; null: as it was. */
+function zoomTo(stretch: { from: number; to: number } | null): void {
+  document.dispatchEvent(new CustomEvent("zoom", { detail: stretch }));
 }
 
 /** Steps that people count in: 1, 2, 5 times a power of ten. */
@@ -68,13 +77,17 @@ export class Chart {
     });
     this.plot = h("div.plot", {
       tabindex: 0, role: "img",
+      onpointerdown: (event) => this.grab(event as PointerEvent),
       onpointermove: (event) => this.follow(event as PointerEvent),
+      onpointerup: () => this.release(),
+      onpointercancel: () => { dragged = null; pointAt(null); },
       onpointerleave: () => pointAt(null),
+      ondblclick: () => zoomTo(null),
       onblur: () => pointAt(null),
       onkeydown: (event) => this.walk(event as KeyboardEvent),
-    }, this.canvas);
+    }, this.canvas, this.when);
     this.element = h("figure.chart", {},
-      h("figcaption", {}, h("h3", {}, options.title), this.when, h("span.legend", {}, ...legend)), this.plot);
+      h("figcaption", {}, h("h3", {}, options.title), h("span.legend", {}, ...legend)), this.plot);
     charts.add(this);
     new ResizeObserver(() => this.redraw()).observe(this.plot);
     const repaint = (): void => { this.colours = {}; this.redraw(); };
@@ -92,16 +105,40 @@ export class Chart {
     return (this.colours[name] ??= getComputedStyle(this.element).getPropertyValue(`--${name}`).trim() || "#888");
   }
 
-  private follow(event: PointerEvent): void {
+  private momentAt(event: PointerEvent): number | null {
     const box = this.plot.getBoundingClientRect();
     const part = (event.clientX - box.left - this.left) / Math.max(1, box.width - this.left);
-    pointAt(part < 0 ? null : this.frame.from + part * (this.frame.to - this.frame.from));
+    return part < 0 ? null : this.frame.from + Math.min(1, part) * (this.frame.to - this.frame.from);
+  }
+  private grab(event: PointerEvent): void {
+    const when = this.momentAt(event);
+    if (event.button !== 0 || event.pointerType === "touch" || when === null) return;
+    this.plot.setPointerCapture(event.pointerId);
+    dragged = { from: when, to: when };
+  }
+  private follow(event: PointerEvent): void {
+    const when = this.momentAt(event);
+    if (dragged && when !== null) dragged.to = when;
+    pointAt(when);
+  }
+  private release(): void {
+    const stretch = dragged;
+    dragged = null;
+    pointAt(cursor);
+    if (!stretch) return;
+    const [from, to] = [Math.min(stretch.from, stretch.to), Math.max(stretch.from, stretch.to)];
+    if (to - from > (this.frame.to - this.frame.from) * 0.02) zoomTo({ from, to });
   }
 
   private walk(event: KeyboardEvent): void {
     const steps: Record<string, number> = { ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10 };
     const times = this.points.t;
-    if (event.key === "Escape") return pointAt(null);
+    if (event.key === "Escape") return cursor === null ? zoomTo(null) : pointAt(null);
+    if (event.key === "+" || event.key === "-") {
+      event.preventDefault();
+      const length = (this.frame.to - this.frame.from) * (event.key === "+" ? 0.5 : 2), middle = cursor ?? this.frame.to;
+      return zoomTo({ from: middle - length / 2, to: middle + length / 2 });
+    }
     if (!(event.key in steps) || times.length === 0) return;
     event.preventDefault();
     const at = cursor === null ? times.length - 1 : nearest(times, cursor, Infinity);
@@ -121,7 +158,32 @@ export class Chart {
       spoken.push(`${line.label} ${value === null ? "unknown" : text}`);
     }
     const moment = cursor !== null && at >= 0 ? `at ${timeOfDay(times[at]!)}` : "now";
-    setAttribute(this.plot, "aria-label", `${this.options.title}, ${moment}: ${spoken.join(", ")}. Arrow keys walk through time.`);
+    setAttribute(this.plot, "aria-label", `${this.options.title}, ${moment}: ${spoken.join(", ")}. Arrow keys walk through time, plus and minus zoom.`);
+  }
+
+  private steps(): { top: number; base: number; marks: number[] } {
+    const step = niceStep(this.highest(), 3);
+    const top = Math.max(step, Math.ceil(this.highest() / step - 1e-9) * step);
+    const marks: number[] = [];
+    for (let value = 0; value <= top * 1.0001; value += step) marks.push(value);
+    return { top, base: 0, marks };
+  }
+
+  /** Whole powers of ten around what is seen, two of them at least. */
+  private decades(): { top: number; base: number; marks: number[] } {
+    let low = Infinity, high = 0;
+    for (const line of this.options.lines)
+      for (const value of this.points.values[line.key] ?? []) {
+        if (value === null || value <= 0) continue;
+        if (value < low) low = value;
+        if (value > high) high = value;
+      }
+    if (high === 0) [low, high] = [1e-3, 1];
+    const first = Math.floor(Math.log10(low) + 1e-9), last = Math.max(first + 2, Math.ceil(Math.log10(high) - 1e-9));
+    const skip = last - first > 4 ? 2 : 1;
+    const marks: number[] = [];
+    for (let power = first; power <= last; power += skip) marks.push(10 ** power);
+    return { top: 10 ** last, base: 10 ** first, marks };
   }
 
   private highest(): number {
@@ -147,20 +209,19 @@ export class Chart {
     context.font = `11px ${getComputedStyle(this.element).fontFamily}`;
 
     // The scale of values: hairlines at nice numbers, labelled at the left.
-    const step = niceStep(this.highest(), 3);
-    const top = Math.max(step, Math.ceil(this.highest() / step - 1e-9) * step);
-    const labels: [number, string][] = [];
-    for (let value = 0; value <= top * 1.0001; value += step) labels.push([value, this.options.format(value)]);
+    const { top, base, marks } = this.options.logarithmic ? this.decades() : this.steps();
+    const labels = marks.map((value): [number, string] => [value, this.options.format(value).replace(/\.0+(?= )/, "")]);
     this.left = Math.max(44, ...labels.map(([, text]) => Math.ceil(context.measureText(text).width) + 8));
     const bottom = height - 18, head = 6;
     const x = (when: number): number => this.left + ((when - this.frame.from) / (this.frame.to - this.frame.from)) * (width - this.left - 1);
-    const y = (value: number): number => bottom - (value / top) * (bottom - head);
+    const y = (value: number): number => bottom - (bottom - head) * (this.options.logarithmic
+      ? Math.max(0, Math.log10(Math.max(value, base) / base) / Math.log10(top / base)) : value / top);
 
     context.lineWidth = 1;
     context.textBaseline = "middle";
     context.textAlign = "right";
     for (const [value, text] of labels) {
-      context.strokeStyle = this.colour(value === 0 ? "axis" : "hairline");
+      context.strokeStyle = this.colour(value === base ? "axis" : "hairline");
       context.beginPath();
       context.moveTo(this.left, Math.round(y(value)) + 0.5);
       context.lineTo(width, Math.round(y(value)) + 0.5);
@@ -198,6 +259,12 @@ export class Chart {
     context.rect(this.left, 0, width - this.left, height);
     context.clip();
     for (const line of this.options.lines) this.trace(context, line, x, y, bottom);
+    if (dragged) {
+      context.fillStyle = this.colour("accent");
+      context.globalAlpha = 0.15;
+      context.fillRect(x(dragged.from), head, x(dragged.to) - x(dragged.from), bottom - head);
+      context.globalAlpha = 1;
+    }
     if (cursor !== null && cursor >= this.frame.from && cursor <= this.frame.to) this.mark(context, x, y, head, bottom);
     context.restore();
   }

@@ -2,7 +2,7 @@
 /// what does not change is left alone, so that a selection, the focus and a screen reader's place survive the second.
 
 type Child = Node | string | null | undefined | false;
-type Attributes = Record<string, string | number | boolean | EventListener | undefined>;
+type Attributes = Record<string, string | number | boolean | EventListener | undefined>;  // "on...": a listener
 
 /** Makes an element: h("p.note", { id: "x" }, "text"). Attributes that are functions listen: { onclick: ... }. */
 export function h<K extends keyof HTMLElementTagNameMap>(

@@ -36,6 +36,16 @@ export class History {
     return { from: now - seconds, to: now, step };
   }
 
+  /** A stretch of time as it can be shown: of the past, not shorter than a few steps of the finest range that has it. */
+  stretch(from: number, to: number): { range: Range; from: number; to: number } {
+    const now = this.now();
+    const length = Math.min(Math.max(to - from, 10), ranges["24h"].seconds);
+    const middle = (from + to) / 2;
+    const end = Math.max(Math.min(now, middle + length / 2), now - ranges["24h"].seconds + length);
+    const range = (Object.keys(ranges) as Range[]).find((name) => now - (end - length) <= ranges[name].seconds) ?? "24h";
+    return { range, from: Math.min(end - length, end - 5 * ranges[range].step), to: end };
+  }
+
   /** Fetches what is not here yet. A server whose monitor is off has no past: the charts stay empty. */
   async refresh(range: Range): Promise<void> {
     const { seconds, step } = ranges[range];
@@ -66,8 +76,9 @@ export class History {
     for (let i = 0; i < answer.count; ++i) {
       const reading: Record<string, number | null> = {};
       for (const [key, name] of Object.entries(names)) reading[key] = columns.get(name)?.[i] ?? null;
-      const rate = reading["rate"], failed = reading["errorRate"];
-      reading["failing"] = rate == null ? null : rate * (failed ?? 0);
+      // A line along the axis would say nothing.
+      const failing = (reading["rate"] ?? 0) * (reading["errorRate"] ?? 0);
+      reading["failing"] = failing > 0 ? failing : null;
       this.readings.set(answer.from + (i + 1) * answer.step, reading);
     }
     const end = answer.from + answer.count * answer.step;
@@ -77,7 +88,7 @@ export class History {
   }
 
   points(frame: Frame): Points {
-    const t = [...this.readings.keys()].filter((when) => when >= frame.from - frame.step).sort((a, b) => a - b);
+    const t = [...this.readings.keys()].filter((when) => when >= frame.from - frame.step && when <= frame.to + frame.step).sort((a, b) => a - b);
     const values: Points["values"] = {};
     for (const key of [...Object.keys(names), "failing"]) values[key] = t.map((when) => this.readings.get(when)![key] ?? null);
     return { t, values };

@@ -22,6 +22,12 @@ const history = new History();
 const moves: State["moves"] = { memory: { promoted: 0, demoted: 0 }, disk: { promoted: 0, demoted: 0 } };
 let state: State | null = null;
 let range: Range = "5m";
+let zoom: { from: number; to: number } | null = null;  ///< within the range, and not moving with the time
+
+function frame(): State["frame"] {
+  const whole = history.frame(range);
+  return zoom ? { ...zoom, step: whole.step } : whole;
+}
 let lastAnswer = 0;
 
 // ---- views ----------------------------------------------------------------------------------------------------------
@@ -40,6 +46,7 @@ function navigate(): void {
     byId("view").replaceChildren(views[next]!.element);
     for (const link of Array.from(byId("views").querySelectorAll("a"))) setAttribute(link, "aria-current", link.hash === `#/${next}` ? "page" : null);
     show(byId("ranges"), next === "overview");
+    show(byId("zoom-out"), next === "overview" && zoom !== null);
     if (!first) byId("view").focus({ preventScroll: true });
   }
   if (!byId("page").hidden) views[next]!.enter?.(detail.join("/"));
@@ -48,7 +55,7 @@ function navigate(): void {
 
 function refreshView(): void {
   if (!state || !current) return;
-  state.frame = history.frame(range);
+  state.frame = frame();
   state.points = history.points(state.frame);
   views[current]!.update(state);
 }
@@ -76,8 +83,8 @@ function thresholdsOf(alerts: AlertsAnswer): State["thresholds"] {
 
 function accept(metrics: Metrics, workers: Worker[], alerts: AlertsAnswer, recommendations: Recommendation[]): void {
   lastAnswer = Date.now() / second;
-  const frame = history.frame(range);
-  state = { metrics, workers, alerts, recommendations, frame, points: history.points(frame), moves, thresholds: thresholdsOf(alerts) };
+  const shown = frame();
+  state = { metrics, workers, alerts, recommendations, frame: shown, points: history.points(shown), moves, thresholds: thresholdsOf(alerts) };
   const verdict = judge(metrics, alerts.alerts, recommendations);
   document.body.classList.remove("stale");
   show(byId("sign-in"), false);
@@ -207,12 +214,25 @@ applyTheme(localStorage.getItem("hotwell-theme") ?? "auto");
 
 keyed(byId("views"), Object.entries(views), ([name]) => name, ([name, view]) =>
   h("a", { href: `#/${name}` }, view.title, name === "alerts" ? h("span.badge", { id: "firing" }) : null), () => undefined);
+function look(next: Range, at: typeof zoom): void {
+  range = next;
+  zoom = at;
+  for (const button of Array.from(byId("ranges").children) as HTMLElement[]) setAttribute(button, "aria-pressed", String(button.dataset["key"] === range && !zoom));
+  show(byId("zoom-out"), zoom !== null);
+  refreshView();
+  void history.refresh(range).then(refreshView, () => undefined);
+}
+let unzoomed: Range = range;
 keyed(byId("ranges"), Object.keys(ranges) as Range[], (name) => name, (name) =>
-  h("button", { type: "button", "aria-pressed": String(name === range), onclick: () => {
-    range = name;
-    for (const button of Array.from(byId("ranges").children) as HTMLElement[]) setAttribute(button, "aria-pressed", String(button.dataset["key"] === name));
-    void history.refresh(range).then(refreshView, () => undefined);
-  } }, name), () => undefined);
+  h("button", { type: "button", "aria-pressed": String(name === range), onclick: () => look(name, null) }, name), () => undefined);
+document.addEventListener("zoom", (event) => {
+  const wanted = (event as CustomEvent<typeof zoom>).detail;
+  if (!wanted) return look(zoom ? unzoomed : range, null);
+  if (!zoom) unzoomed = range;
+  const { range: finest, ...stretch } = history.stretch(wanted.from, wanted.to);
+  look(finest, stretch);
+});
+byId("zoom-out").addEventListener("click", () => look(unzoomed, null));
 
 addEventListener("hashchange", navigate);
 document.addEventListener("visibilitychange", () => void refresh());

@@ -1,6 +1,6 @@
 /// One look: healthy or not, why, and what to do.
 import type { AlertState, Metrics, Recommendation, Severity } from "./api";
-import { count, percent, words } from "./format";
+import { bytes, count, percent, rate, span, time, words } from "./format";
 
 export type Level = "good" | "warning" | "bad" | "unknown";
 export interface Verdict { level: Level; title: string; why: string; advice: Recommendation | null }
@@ -12,6 +12,19 @@ export const alertName = (type: string): string => names[type] ?? words(type).re
 
 const ruleNames: Record<string, string> = { cpu: "CPU", errorRate: "Error rate", queueDepth: "Queue depth" };
 export const ruleName = (type: string): string => ruleNames[type] ?? words(type).replace(/^./, (c) => c.toUpperCase());
+
+/** A level in its unit, for people. */
+export function level(value: number | null | undefined, unit: string): string {
+  if (value === null || value === undefined) return "–";
+  switch (unit) {
+    case "%": return percent(value / 100);
+    case "ratio": return percent(value);
+    case "seconds": return time(value);
+    case "bytes": return bytes(value);
+    case "1/s": return rate(value);
+    default: return `${value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 3 : 1 })}${unit === "x" ? "×" : unit ? ` ${unit}` : ""}`;
+  }
+}
 
 /** What the figure behind an alert is now, where the page knows it. */
 function evidence(type: string, metrics: Metrics): string {
@@ -40,7 +53,7 @@ export function judge(metrics: Metrics, alerts: readonly AlertState[], recommend
     return { level: "bad", title, why, advice: useful };
   }
   if (useful) return { level: useful.severity === "critical" ? "bad" : "warning", title: useful.severity === "critical" ? "Act now" : "Working, with advice", why: useful.message, advice: useful };
-  const why = metrics.requests.total === 0 ? "No requests in the window; workers are warm and waiting."
-    : `${count(metrics.requests.total)} requests in the window, ${metrics.requests.failed === 0 ? "none failed" : `${percent(metrics.requests.errorRate)} failed`}. Nothing to do.`;
+  const why = metrics.requests.total === 0 ? `No requests in ${span(metrics.window)}. ${metrics.workers.idle > 0 ? `${count(metrics.workers.idle)} ${metrics.workers.idle === 1 ? "worker waits" : "workers wait"}.` : "Workers start with the first job."}`
+    : `${count(metrics.requests.total)} requests in ${span(metrics.window)}, ${metrics.requests.failed === 0 ? "none failed" : `${percent(metrics.requests.errorRate)} failed`}. Nothing to do.`;
   return { level: "good", title: "Healthy", why, advice: null };
 }

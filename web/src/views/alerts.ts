@@ -3,17 +3,10 @@ import * as api from "../api";
 import type { AlertState, AlertsAnswer, Channel, Silence } from "../api";
 import type { ServerEvent, State, View } from "../view";
 import { h, keyed, panel, setAttribute, setText, show } from "../dom";
-import { ago, percent, span } from "../format";
-import { alertName, isLoud, ruleName } from "../verdict";
+import { ago, span } from "../format";
+import { alertName, isLoud, level, ruleName } from "../verdict";
 
-const ratios = new Set(["cpu", "memory", "errorRate"]);
 const durations: [string, number][] = [["15 minutes", 900], ["1 hour", 3600], ["4 hours", 14400], ["1 day", 86400], ["1 week", 604800]];
-
-/** A level in its rule's unit. Levels of ratios are percent, as in the configuration. */
-export function level(type: string, value: number | null | undefined): string {
-  if (value === null || value === undefined) return "–";
-  return ratios.has(type) ? percent(value / 100) : value.toLocaleString("en", { maximumFractionDigits: value < 10 ? 3 : 1 });
-}
 
 const colours: Record<string, string> = { firing: "bad", clearing: "bad", pending: "warning", resolved: "good" };
 const message = (error: unknown): string => (error instanceof Error ? error.message : String(error));
@@ -39,7 +32,7 @@ export class Alerts implements View {
     const form = h("form.silence", { onsubmit: (event) => { event.preventDefault(); void this.silence(this.rule.value, Number(this.duration.value), this.comment.value.trim()); } },
       field("Alert", this.rule), field("For", this.duration), field("Comment", this.comment), h("button", { type: "submit" }, "Silence"));
     const table = h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Rules" },
-      h("table", { "aria-label": "Rules" }, h("thead", {}, h("tr", {}, ...["Rule", "State", "Now", "Raised at", "Cleared at", "Severity"].map((text, i) => h("th", { scope: "col", class: i >= 2 && i <= 4 ? "number" : undefined }, text)))), this.rules));
+      h("table", { "aria-label": "Rules" }, h("thead", {}, h("tr", {}, ...["Rule", "State", "Now", "Raised", "Cleared at", "Severity"].map((text, i) => h("th", { scope: "col", class: i >= 2 && i <= 4 ? "number" : undefined }, text)))), this.rules));
     this.element = h("div.stack", {}, panel("Alerts", this.answer, this.none, this.list), panel("Rules", table),
       panel("Silences", form, this.noSilences, this.silences), panel("Channels", this.noChannels, this.channels));
   }
@@ -56,7 +49,7 @@ export class Alerts implements View {
     this.showRules(rules);
     this.showSilences(silences);
     this.showChannels(channels);
-    if (this.rule.options.length === 0) this.rule.append(...rules.map(({ type }) => h("option", { value: type }, ruleName(type))));
+    keyed(this.rule, rules, ({ type }) => type, ({ type, own }) => h("option", { value: type }, own ? type : ruleName(type)), () => undefined);
   }
 
   private showAlerts(alerts: readonly AlertState[]): void {
@@ -67,7 +60,7 @@ export class Alerts implements View {
       setAttribute(item, "data-level", isLoud(one) ? "bad" : colours[one.status] === "bad" ? "warning" : colours[one.status] ?? null);
       setText(tag!, one.silenced_by ? `${one.status}, silenced` : one.inhibited_by ? `${one.status}, inhibited` : one.status);
       setText(name!, alertName(one.type));
-      setText(what!, `${one.summary}${one.summary ? " " : ""}Now ${level(one.type, one.value)}, raised at ${level(one.type, one.threshold)}.`);
+      setText(what!, `${one.summary}${one.summary ? ". " : ""}Now ${level(one.value, one.unit)}, raised ${one.below ? "below" : "above"} ${level(one.threshold, one.unit)}.`);
       setText(since!, one.status === "resolved" ? `resolved ${ago(one.resolved_at)}` : ago(one.started_at));
       show(button!, !one.silenced_by && one.status !== "resolved");
     });
@@ -78,12 +71,13 @@ export class Alerts implements View {
       h("tr", {}, h("th", { scope: "row" }), h("td", {}, h("span.tag")), h("td.number"), h("td.number"), h("td.number"), h("td")),
     (row, one) => {
       const cells = Array.from(row.children) as HTMLElement[];
-      setText(cells[0]!, ruleName(one.type));
+      setText(cells[0]!, one.own ? one.type : ruleName(one.type));
+      setAttribute(cells[0]!, "title", one.own ? "a rule of your configuration" : null);
       setText(cells[1]!.firstElementChild!, one.status.replace("_", " "));
       setAttribute(cells[1]!.firstElementChild!, "data-level", colours[one.status] ?? "");
-      setText(cells[2]!, level(one.type, one.value));
-      setText(cells[3]!, level(one.type, one.threshold));
-      setText(cells[4]!, level(one.type, one.clear));
+      setText(cells[2]!, level(one.value, one.unit));
+      setText(cells[3]!, `${one.below ? "below" : "above"} ${level(one.threshold, one.unit)}`);
+      setText(cells[4]!, level(one.clear, one.unit));
       setText(cells[5]!, one.severity);
     });
   }

@@ -187,7 +187,7 @@ export class Jobs implements View {
 
   constructor() {
     this.table = h("div.scroll", { tabindex: 0, role: "region", "aria-label": "Jobs" },
-      h("table", { "aria-label": "Jobs, newest first" }, h("thead", {}, h("tr", {}, ...["Job", "Input", "State", "Progress", "Priority", "Attempts", "Submitted", "Ran"].map((text, i) => h("th", { scope: "col", class: i >= 5 ? "number" : undefined }, text)))), this.body));
+      h("table", { "aria-label": "Jobs, newest first" }, h("thead", {}, h("tr", {}, ...["Job", "Input and parameters", "State", "Progress", "Priority", "Attempts", "Submitted", "Ran"].map((text, i) => h("th", { scope: "col", class: i >= 5 ? "number" : undefined }, text)))), this.body));
     const list = panel("Jobs", h("div.field.inline", {}, h("label", { for: "job-state" }, "Show"), this.filter), this.empty, this.table);
     this.element = h("div.stack", {}, this.form.element, this.detail.element, list);
   }
@@ -235,10 +235,11 @@ export class Jobs implements View {
     }, (row, job) => {
       const cells = Array.from(row.children) as HTMLElement[];
       setAttribute(row, "aria-selected", job.id === this.selected ? "true" : null);
-      setText(cells[1]!, job.input);
-      setAttribute(cells[1]!, "title", job.input);
+      const what = [job.input, ...Object.entries(job.params ?? {}).map(([name, value]) => `${name}=${String(value)}`)].filter(Boolean).join(" ");
+      setText(cells[1]!, what);
+      setAttribute(cells[1]!, "title", what);
       const tag = cells[2]!.firstElementChild!;
-      setText(tag, job.state);
+      setText(tag, job.result?.cached ? `${job.state}, from ${job.result.cached}` : job.state);
       setAttribute(tag, "data-level", levels[job.state] ?? "");
       this.bars.get(row)!.update(job.state === "completed" ? 1 : job.progress, job.state === "completed" ? "done" : percent(job.progress));
       setText(cells[4]!, job.priority);

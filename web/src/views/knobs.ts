@@ -41,7 +41,7 @@ export class Knobs implements View {
   private show(knobs: readonly Knob[]): void {
     keyed(this.list, knobs, (knob) => knob.name, (knob) => this.make(knob), (item, knob) => {
       setText(item.querySelector(".value")!, shownValue(knob));
-      setText(item.querySelector(".by")!, knob.why ? `set by ${knob.set_by}: ${knob.why}` : `set by ${knob.set_by}`);
+      setText(item.querySelector(".by")!, knob.set_by === "default" ? "never turned" : knob.why ? `set by ${knob.set_by}: ${knob.why}` : `set by ${knob.set_by}`);
       const input = item.querySelector("input")!;
       if (document.activeElement !== input && input.dataset["was"] !== String(knob.value)) {
         input.value = String(knob.value);

@@ -1,5 +1,5 @@
 /// The first view: the figures of now, their course, and who does what.
-import type { Metrics, Recommendation, Tier, Worker } from "../api";
+import type { Endpoint, Metrics, Recommendation, Tier, Worker } from "../api";
 import type { State, View } from "../view";
 import { Chart } from "../chart";
 import { Bar, h, keyed, panel, setAttribute, setText, show, TextTable } from "../dom";
@@ -27,6 +27,15 @@ class Tile {
   }
 }
 
+const ratios = /^(cpu|memory|disk|.*(rate|ratio|share|utilization)|throttled|pressure_.*)$/;
+/** A number of a recommendation's evidence, by its name. */
+function figure(name: string, value: number): string {
+  if (ratios.test(name)) return percent(value);
+  if (name.endsWith("seconds")) return time(value);
+  if (name === "free" || name === "memory_tier" || name.endsWith("bytes")) return bytes(value);
+  return value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 100 ? 1 : 0 });
+}
+
 class Advice {
   readonly element: HTMLElement;
   private readonly list = h("ul.advice");
@@ -37,15 +46,17 @@ class Advice {
 
   update(all: readonly Recommendation[]): void {
     keyed(this.list, all, (one) => `${one.type} ${one.knob ?? ""}`, () =>
-      h("li", {}, h("span.tag"), h("p"), h("p.faint"), h("a.knob")),
+      h("li", {}, h("span.tag"), h("p"), h("p.evidence.faint"), h("p.faint"), h("a.knob")),
     (item, one) => {
-      const [tag, message, more, knob] = Array.from(item.children) as HTMLElement[];
+      const [tag, message, evidence, more, knob] = Array.from(item.children) as HTMLElement[];
       setAttribute(item, "data-level", one.severity === "critical" ? "bad" : one.severity === "warning" ? "warning" : "good");
       setText(tag!, one.severity === "critical" ? "act now" : one.severity === "warning" ? "advice" : "fine");
       setText(message!, one.message);
-      setText(more!, one.effect ?? "");
+      const numbers = Object.entries(one.evidence ?? {});
+      setText(evidence!, `Seen: ${numbers.map(([name, value]) => `${words(name.replace(/_(seconds|bytes)$/, ""))} ${figure(name, value)}`).join(", ")}`);
+      show(evidence!, numbers.length > 0);
+      setText(more!, `Then: ${one.effect ?? ""}`);
       show(more!, Boolean(one.effect));
-      setAttribute(item, "title", Object.entries(one.evidence ?? {}).map(([name, value]) => `${words(name)} ${value.toLocaleString("en", { maximumFractionDigits: 3 })}`).join(", ") || null);
       show(knob!, Boolean(one.knob));
       if (one.knob) {
         setText(knob!, `Turn ${one.knob}`);
@@ -70,11 +81,11 @@ class Workers {
     const bars = this.bars;
     keyed(this.list, workers, (one) => one.name, (one) => {
       const bar = new Bar(`Progress of ${one.name}`);
-      const item = h("li", {}, h("span.name"), h("span.doing"), bar.element, h("span.number"));
+      const item = h("li", {}, h("span.name"), h("span.doing"), h("span.number"), bar.element, h("span.number.faint"));
       bars.set(item, bar);
       return item;
     }, (item, one) => {
-      const [name, doing, bar, how] = Array.from(item.children) as HTMLElement[];
+      const [name, doing, how, bar, use] = Array.from(item.children) as HTMLElement[];
       const job = one.jobs[0];
       setAttribute(item, "data-state", one.state);
       setText(name!, one.name);
@@ -82,7 +93,10 @@ class Workers {
       const known = job !== undefined && job.progress > 0;
       setAttribute(bar!, "data-kind", job && !known ? "unknown" : "");
       bars.get(item)!.update(job?.progress ?? 0, job ? (known ? percent(job.progress) : "runs") : one.state);
-      setText(how!, job ? (known ? `${Math.round(job.progress * 100)} %` : span(job.seconds)) : "");
+      setText(how!, job ? (known ? `${Math.round(job.progress * 100)} %` : span(job.seconds)) : one.process > 0 ? bytes(one.memory) : "");
+      setText(use!, one.process > 0 ? `${Math.round(one.cpu * 100)} % of a core, ${bytes(one.memory)}` : "");
+      show(bar!, job !== undefined);
+      show(use!, job !== undefined);
     });
   }
   private readonly bars = new WeakMap<HTMLElement, Bar>();
@@ -123,8 +137,8 @@ class CacheFlow {
 
   constructor() {
     const flow = (i: number): HTMLElement => h("li.flow", {},
-      h("p", { title: "promoted: hot again, copied up" }, h("span", { "aria-hidden": true }, "← "), this.up[i]!),
-      h("p", { title: "demoted: evicted there, still here" }, this.down[i]!, h("span", { "aria-hidden": true }, " →")));
+      h("p", { title: "hot again: copied to the faster tier" }, h("span", { "aria-hidden": true }, "← "), this.up[i]!),
+      h("p", { title: "given up by the faster tier, still in this one" }, this.down[i]!, h("span", { "aria-hidden": true }, " →")));
     this.element = panel("Cache", this.summary,
       h("ol.cache", {}, this.tiers[0]!.element, flow(0), this.tiers[1]!.element, flow(1), this.tiers[2]!.element));
     this.element.classList.add("wide");
@@ -132,7 +146,7 @@ class CacheFlow {
 
   update(metrics: Metrics, moves: State["moves"]): void {
     const { total } = metrics.cache;
-    setText(this.summary, `${count(total.entries)} objects, ${bytes(total.size)}. ${total.hits + total.misses === 0 ? "Not asked yet." : `${percent(total.hitRate)} of ${count(total.hits + total.misses)} look-ups hit.`}`);
+    setText(this.summary, total.entries === 0 && total.hits + total.misses === 0 ? "Empty, and not asked yet." : `${count(total.entries)} objects, ${bytes(total.size)}. ${total.hits + total.misses === 0 ? "Not asked yet." : `${percent(total.hitRate)} of ${count(total.hits + total.misses)} look-ups hit.`}`);
     for (const { name, bar, hit, held, asked } of this.tiers) {
       const tier: Tier = metrics.cache[name];
       const some = tier.hits + tier.misses > 0;
@@ -143,10 +157,17 @@ class CacheFlow {
     }
     const [between, beyond] = [moves.memory, moves.disk];
     for (const [i, move] of [between, beyond].entries()) {
-      setText(this.up[i]!, `${count(move.promoted)} up`);
-      setText(this.down[i]!, `${count(move.demoted)} down`);
+      setText(this.up[i]!, `${count(move.promoted)} promoted`);
+      setText(this.down[i]!, `${count(move.demoted)} demoted`);
     }
   }
+}
+
+/** The window's newer half beside its older one, where it differs beyond noise. */
+function course(one: Endpoint): string {
+  const errors = { rising: "more failures ▲", falling: "fewer failures ▼", steady: "" }[one.errorTrend];
+  const latency = { rising: "slower ▲", falling: "faster ▼", steady: "" }[one.latencyTrend];
+  return [errors, latency].filter(Boolean).join(", ") || "steady";
 }
 
 export class Overview implements View {
@@ -161,13 +182,13 @@ export class Overview implements View {
   private readonly queue = new Queue();
   private readonly cache = new CacheFlow();
   private readonly endpoints = new TextTable("Endpoints in the window",
-    ["Endpoint", "Requests", "Rate", "Failed", "Client errors", "p50", "p95", "p99", "Most"]);
+    ["Endpoint", "Requests", "Rate", "Failed", "Client errors", "p50", "p95", "p99", "Most", "Trend"]);
   private readonly noEndpoints = h("p.empty", {}, "No requests in the window.");
   private readonly jobs = h("p.summary");
   private thresholds: State["thresholds"] = { cpu: 0.8, memory: 0.85, errorRate: 0.05, queueDepth: 100 };
   private readonly charts: Chart[] = [
     new Chart({ title: "Requests", format: rate, lines: [{ key: "rate", label: "all", tone: "a", fill: true }, { key: "failing", label: "failed", tone: "bad" }] }),
-    new Chart({ title: "Latency", format: time, lines: [{ key: "p50", label: "p50", tone: "a" }, { key: "p95", label: "p95", tone: "b" }, { key: "p99", label: "p99", tone: "c" }] }),
+    new Chart({ title: "Latency", format: time, logarithmic: true, lines: [{ key: "p50", label: "p50", tone: "a" }, { key: "p95", label: "p95", tone: "b" }, { key: "p99", label: "p99", tone: "c" }] }),
     new Chart({ title: "Machine", format: (v) => `${Math.round(v * 100)} %`, top: 1, threshold: () => this.thresholds.cpu,
       lines: [{ key: "cpu", label: "CPU", tone: "a", fill: true }, { key: "memory", label: "memory", tone: "b" }] }),
     new Chart({ title: "Work", format: count, top: 4, lines: [{ key: "busy", label: "busy workers", tone: "a", fill: true }, { key: "waiting", label: "waiting jobs", tone: "b" }] }),
@@ -198,7 +219,7 @@ export class Overview implements View {
     tiles.tail.update(requests.total > 0 ? time(latency.p99) : "–", requests.total > 0 ? `most ${time(latency.max)}` : "no requests");
     tiles.cpu.update(percent(system.cpu), `of ${system.cpuCount} ${system.cpuCount === 1 ? "processor" : "processors"}`, levelOf(system.cpu, this.thresholds.cpu));
     tiles.memory.update(percent(system.memory), "of what it may use", levelOf(system.memory, this.thresholds.memory));
-    tiles.queue.update(count(queue.pending), queue.pending === 0 ? "nobody" : `${queue.byPriority.high} high`, levelOf(queue.pending, this.thresholds.queueDepth));
+    tiles.queue.update(count(queue.pending), queue.pending === 0 ? "nobody" : (["high", "normal", "low"] as const).filter((name) => queue.byPriority[name] > 0).map((name) => `${count(queue.byPriority[name])} ${name}`).join(", "), levelOf(queue.pending, this.thresholds.queueDepth));
     tiles.workers.update(`${workers.busy}/${workers.max}`, `${workers.idle} idle`);
     const asked = cache.total.hits + cache.total.misses > 0;
     tiles.hits.update(asked ? percent(cache.total.hitRate) : "–", asked ? `${bytes(cache.total.size)} held` : "not asked yet");
@@ -213,7 +234,7 @@ export class Overview implements View {
     show(this.endpoints.element, metrics.endpoints.length > 0);
     this.endpoints.update(metrics.endpoints.map((one) => [
       one.endpoint, count(one.total), rate(one.throughput), count(one.failed), count(one.clientErrors),
-      time(one.p50), time(one.p95), time(one.p99), time(one.max),
+      time(one.p50), time(one.p95), time(one.p99), time(one.max), course(one),
     ]));
   }
 }
