@@ -21,7 +21,7 @@ import tempfile
 import urllib.request
 
 CONNECTIONS = 64
-SECONDS = 1.5
+SECONDS = 2
 MIB = 1 << 20
 BIG = 100 * MIB
 CASES = {"1 KiB hits": "one", "64 KiB hits": "sixtyfour", "1 MiB ranges of 100 MiB": "big"}
