@@ -115,7 +115,7 @@ Numbers deaths(const char* worker) {
 /// LOW's share of the worker-seconds of everything that ended while both classes still waited.
 double low_share(const char* worker) {
   constexpr unsigned workers = 8;
-  constexpr int high_jobs = 3'200, low_jobs = 1'600;  // of 10 ms: four rounds of the credits
+  constexpr int high_jobs = 4'000, low_jobs = 2'000;  // of 10 ms: five rounds of the credits
   hotwell::WorkerPool pool{options_of(worker, workers)};
   warm_up(pool, workers);
   double high = 0, low = 0;  // touched on the pool's thread alone
@@ -130,9 +130,9 @@ double low_share(const char* worker) {
       pool.start(rest(10ms), {.priority = hotwell::Priority::high}, [&](const hotwell::JobEnd& end) {
         if (!end.result) give_up(to_string(end.result.error()));
         high += seconds(end.result->ran);
-        // Three rounds whole, so that nobody's turn is cut in two.
-        if (high >= 4 && high_first == 0) high_first = high, low_first = low;
-        if (high >= 28 && high_then == 0) high_then = high - high_first, low_then = low - low_first;
+        // Three rounds whole, once it is known how long a job takes.
+        if (high >= 12 && high_first == 0) high_first = high, low_first = low;
+        if (high >= 36 && high_then == 0) high_then = high - high_first, low_then = low - low_first;
         ends.one();
       });
   }
