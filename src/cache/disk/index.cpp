@@ -13,20 +13,20 @@ constexpr std::uint64_t fewest_cells = 8;
 
 /// Classes of length: up to these many units, which are 1 KiB, 2 KiB and so on with a little more for what stands
 /// before a value; the last class is for what is longer.
-constexpr std::array<std::uint64_t, 7> longest{20, 36, 68, 132, 260, 516, 1028};
+constexpr std::array<std::uint64_t, 7> class_limits{20, 36, 68, 132, 260, 516, 1028};
 
 }  // namespace
 
 DiskIndex::Cell DiskIndex::cell_of(std::uint64_t tag, Where where, unsigned hits) {
   HOTWELL_ASSERT(where.place != 0 && where.place <= place_mask);
-  const auto length = std::lower_bound(longest.begin(), longest.end(), where.units) - longest.begin();
+  const auto length = std::lower_bound(class_limits.begin(), class_limits.end(), where.units) - class_limits.begin();
   return tag << (64 - tag_bits) | where.place << (length_bits + hits_bits) | static_cast<Cell>(length) << hits_bits |
          std::min<Cell>(hits, hits_mask);
 }
 
 std::uint64_t DiskIndex::most_units(Cell cell) {
   const auto length = (cell >> hits_bits) & length_mask;
-  return length < longest.size() ? longest[length] : 0;
+  return length < class_limits.size() ? class_limits[length] : 0;
 }
 
 std::size_t DiskIndex::at(const Shard& shard, std::uint64_t wanted, Place where) {
