@@ -1,14 +1,18 @@
 /// What a hit in memory costs: 1 KiB values by reference, keys by Zipf 0.99 over a million, room for a tenth; one and
-/// two threads, and a single hot key. Beside it, in the same run: a list-ordered LRU behind one lock over TBB's map,
-/// and TBB's map alone, which holds everything and never evicts.
+/// two threads, a single hot key, and reading through. Beside it, in the same run: a list-ordered LRU behind one lock
+/// over TBB's map, and TBB's map alone, which holds everything and never evicts.
 ///
-///   hotwell-bench-memory [SECONDS]     each case's time, by default 1; prints JSON, cases interleaved in rounds
+///   hotwell-bench-memory [SECONDS]
+///
+/// For each line on standard input it runs every case once, SECONDS (by default 0.5) each, and prints one line of JSON:
+/// whoever compares with other programs lets them take turns (bench/scenario/memory.py).
 #include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <functional>
+#include <iostream>
 #include <list>
 #include <mutex>
 #include <random>
@@ -32,7 +36,7 @@ using Clock = std::chrono::steady_clock;
 constexpr std::size_t key_count = 1'000'000;
 constexpr std::size_t room = key_count / 10;
 constexpr std::size_t value_size = 1024;
-constexpr int rounds = 3;
+constexpr std::size_t beside_value = 110;  ///< roughly what an entry takes besides, so that a tenth fits
 
 /// By inverting the sum of ranks^-0.99 with a table: exact, and the same for every case.
 std::vector<std::uint32_t> zipf(std::size_t count, unsigned seed) {
@@ -112,18 +116,23 @@ class NeverEvicts {
 
 class OurTier {
  public:
-  OurTier() : tier_({room * (value_size + 500)}, cache::make_policy("default").value()) {}
+  OurTier() : tier_({room * (value_size + beside_value)}, cache::make_policy("default").value()) {}
   bool get(const std::string& key) {
     const auto object = tier_.try_find(key, now_, cache::Count::yes);
     return object && *object->size() == value_size;
   }
   void put(const std::string& key) {
     cache::Removals removed;
-    (void)tier_.put({.key = key, .generation = ++generation_, .created = now_, .expires = now_ + 1h},
-                    Buffer::copy_of(std::string(value_size, 'x')), removed);
+    cache::Details details;
+    details.key = key;
+    details.generation = ++generation_;
+    details.created = now_;
+    details.expires = now_ + 1h;
+    (void)tier_.put(std::move(details), Buffer::wrap(nullptr, value_), removed);
   }
 
  private:
+  const std::string value_ = std::string(value_size, 'x');
   const WallTime now_ = std::chrono::time_point_cast<WallTime::duration>(std::chrono::system_clock::now());
   std::atomic<std::uint64_t> generation_{0};
   cache::MemoryTier tier_;
@@ -131,14 +140,15 @@ class OurTier {
 
 class OurCache {
  public:
-  OurCache() : cache_({.memory_limit = {room * (value_size + 500)}}) {}
+  OurCache() : cache_({.memory_limit = {room * (value_size + beside_value)}}) {}
   bool get(const std::string& key) {
     const auto object = cache_.try_get(key);
     return object && *object->size() == value_size;
   }
-  void put(const std::string& key) { (void)cache_.set(key, std::string(value_size, 'x')); }
+  void put(const std::string& key) { (void)cache_.set(key, value_); }
 
  private:
+  const std::string value_ = std::string(value_size, 'x');
   Cache cache_;
 };
 
@@ -187,7 +197,7 @@ Rate measure(Store& store, unsigned threads, const std::vector<std::string>& key
 }  // namespace
 
 int main(int argc, char** argv) {
-  const std::chrono::duration<double> time(argc > 1 ? std::atof(argv[1]) : 1.0);
+  const std::chrono::duration<double> time(argc > 1 ? std::atof(argv[1]) : 0.5);
   std::vector<std::string> keys(key_count);
   for (std::size_t i = 0; i < key_count; ++i) keys[i] = fmt::format("key:{:08}", i);
   const std::vector<std::vector<std::uint32_t>> orders{zipf(2'000'000, 1), zipf(2'000'000, 2)};
@@ -221,27 +231,16 @@ int main(int argc, char** argv) {
                         {"get, one hot key", 2, &hot, Misses::stay},
                         {"read through", 1, &orders, Misses::read_through},
                         {"read through", 2, &orders, Misses::read_through}};
-  std::vector<std::vector<std::vector<double>>> rates(std::size(cases),
-                                                      std::vector<std::vector<double>>(stores.size()));
-  std::vector<std::vector<double>> hits(std::size(cases), std::vector<double>(stores.size()));
-  for (int round = 0; round < rounds; ++round)
-    for (std::size_t c = 0; c < std::size(cases); ++c)
-      for (std::size_t s = 0; s < stores.size(); ++s) {
-        stores[s].put(keys[hot[0][0]]);
-        const auto rate = measure(stores[s], cases[c].threads, keys, *cases[c].orders, cases[c].misses, time);
-        rates[c][s].push_back(rate.asked);
-        hits[c][s] = rate.hits;
+  for (std::string line; std::getline(std::cin, line);) {
+    std::string json;
+    for (const auto& one : cases)
+      for (auto& store : stores) {
+        store.put(keys[hot[0][0]]);
+        const auto rate = measure(store, one.threads, keys, *one.orders, one.misses, time);
+        json += fmt::format(R"({}{{"case":"{}","threads":{},"store":"{}","per_second":{:.0f},"hit_ratio":{:.4f}}})",
+                            json.empty() ? "" : ",", one.name, one.threads, store.name, rate.asked, rate.hits);
       }
-  std::string json = "[";
-  for (std::size_t c = 0; c < std::size(cases); ++c)
-    for (std::size_t s = 0; s < stores.size(); ++s) {
-      auto& all = rates[c][s];
-      std::sort(all.begin(), all.end());
-      json +=
-          fmt::format(R"({}{{"case":"{}","threads":{},"store":"{}","per_second":{:.0f},"least":{:.0f},"most":{:.0f},)"
-                      R"("hit_ratio":{:.4f}}})",
-                      json.size() > 1 ? ",\n" : "\n", cases[c].name, cases[c].threads, stores[s].name,
-                      all[all.size() / 2], all.front(), all.back(), hits[c][s]);
-    }
-  std::puts((json + "\n]").c_str());
+    std::puts(fmt::format("[{}]", json).c_str());
+    std::fflush(stdout);
+  }
 }

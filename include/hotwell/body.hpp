@@ -51,26 +51,69 @@ class ByteView {
   std::size_t size_ = 0;
 };
 
+/// Who lends bytes to Buffers in its own way: a cache, whose readers must not all count in one place.
+/// A loan is a word whose meaning is the lender's. Threads: any. It outlives its loans.
+class Lender {
+ public:
+  /// Another loan of the same bytes, while `loan` lasts.
+  [[nodiscard]] virtual std::uintptr_t lend_again(std::uintptr_t loan) const noexcept = 0;
+  virtual void take_back(std::uintptr_t loan) const noexcept = 0;
+
+ protected:
+  ~Lender() = default;
+};
+
 /// Immutable bytes with shared ownership; copies share. Threads: as shared_ptr.
 class Buffer {
  public:
   Buffer() = default;
   [[nodiscard]] static Buffer copy_of(ByteView bytes);
   [[nodiscard]] static Buffer of(std::string&& bytes);
-  /// Bytes that live as long as `owner` does (a mapping, another library's object).
+  /// Bytes that live as long as `owner` does (a mapping, another library's object). Without an owner: as long as
+  /// whoever passes them on says.
   [[nodiscard]] static Buffer wrap(std::shared_ptr<const void> owner, ByteView bytes);
+  /// Bytes that live until `loan`, which this takes over, is taken back.
+  [[nodiscard]] static Buffer lent(const Lender& lender, std::uintptr_t loan, ByteView bytes) noexcept {
+    Buffer buffer;
+    buffer.loan_.lender = &lender;
+    buffer.loan_.word = loan;
+    buffer.view_ = bytes;
+    return buffer;
+  }
 
   [[nodiscard]] ByteView view() const noexcept { return view_; }
   [[nodiscard]] std::size_t size() const noexcept { return view_.size(); }
   [[nodiscard]] std::string_view text() const noexcept { return view_.text(); }
   /// The same bytes' part; shares ownership.
   [[nodiscard]] Buffer slice(std::size_t offset, std::size_t count) const {
-    return wrap(owner_, view_.subview(offset, count));
+    Buffer part = *this;
+    part.view_ = view_.subview(offset, count);
+    return part;
   }
-  [[nodiscard]] long use_count() const noexcept { return owner_.use_count(); }
+  /// Whether it keeps its bytes alive.
+  [[nodiscard]] bool owns() const noexcept { return owner_ != nullptr || loan_.lender != nullptr || size() == 0; }
 
  private:
+  struct Loan {
+    const Lender* lender = nullptr;
+    std::uintptr_t word = 0;
+
+    Loan() = default;
+    Loan(const Loan& other) noexcept
+        : lender(other.lender), word(lender != nullptr ? lender->lend_again(other.word) : 0) {}
+    Loan(Loan&& other) noexcept : lender(std::exchange(other.lender, nullptr)), word(other.word) {}
+    Loan& operator=(Loan other) noexcept {
+      std::swap(lender, other.lender);
+      std::swap(word, other.word);
+      return *this;
+    }
+    ~Loan() {
+      if (lender != nullptr) lender->take_back(word);
+    }
+  };
+
   std::shared_ptr<const void> owner_;
+  Loan loan_;
   ByteView view_;
 };
 

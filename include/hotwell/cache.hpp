@@ -94,6 +94,9 @@ class Mapping;
 /// Ownership: the texts are views into what this object shares: take a std::string of them to keep them longer.
 /// Threads: as shared_ptr; bytes() of one object may be called from several threads.
 struct Object {
+  /// Written out, so that a hit need not write zeros before it writes what is there.
+  Object() noexcept {}  // NOLINT(modernize-use-equals-default)
+
   std::string_view key;
   std::uint64_t generation = 0;
   std::string_view content_type;

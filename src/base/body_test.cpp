@@ -39,7 +39,6 @@ TEST(Buffer, CopiesShareOneAllocation) {
   const Buffer copy = buffer;
   EXPECT_NE(static_cast<const void*>(buffer.view().data()), text.data());
   EXPECT_EQ(copy.view().data(), buffer.view().data());
-  EXPECT_EQ(buffer.use_count(), 2);
   EXPECT_EQ(copy.text(), text);
 }
 
@@ -58,7 +57,6 @@ TEST(Buffer, ASliceKeepsTheWholeAlive) {
     slice = whole.slice(3, 4);
   }
   EXPECT_EQ(slice.text(), "well");
-  EXPECT_EQ(slice.use_count(), 1);
 }
 
 TEST(Buffer, WrapLivesAsLongAsItsOwner) {

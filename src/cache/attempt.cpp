@@ -81,7 +81,7 @@ void Attempt::abandon(Error error) {
 
 Object Attempt::object() const {
   const std::lock_guard lock(mutex_);
-  if (growth_->state() == Growing::State::sealed || sealed_.description()) return sealed_;
+  if (sealed_) return *sealed_;
   return Description::object(describe(details_), level_, growth_);
 }
 

@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <optional>
 
 #include "cache/draft.hpp"
 #include "cache/growth.hpp"
@@ -43,7 +44,7 @@ class Attempt final : public CacheWriter {
   std::uint64_t written_ = 0;
   mutable std::mutex mutex_;  ///< of what readers ask for
   Details details_;
-  Object sealed_;
+  std::optional<Object> sealed_;
 };
 
 }  // namespace hotwell::cache

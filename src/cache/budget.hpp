@@ -50,6 +50,8 @@ class Charge {
     bytes_.store(bytes, std::memory_order_relaxed);
     return true;
   }
+  /// What was taken from the budget for this already.
+  void adopt(std::uint64_t bytes) noexcept { bytes_.store(this->bytes() + bytes, std::memory_order_relaxed); }
   void set(std::uint64_t bytes) noexcept {
     budget_->take(bytes);
     budget_->give_back(bytes_.exchange(bytes, std::memory_order_relaxed));

@@ -15,9 +15,9 @@ std::string_view to_string(Cause cause) noexcept {
 
 void LookupCounters::read(CacheStats::Tier& into) const noexcept {
   into.hits = into.misses = 0;
-  for (const auto& stripe : stripes_) {
-    into.hits += stripe.hits.load(std::memory_order_relaxed);
-    into.misses += stripe.misses.load(std::memory_order_relaxed);
+  for (const auto& counts : counts_) {
+    into.hits += counts.hits.load(std::memory_order_relaxed);
+    into.misses += counts.misses.load(std::memory_order_relaxed);
   }
   const auto asked = into.hits + into.misses;
   into.hit_rate = asked == 0 ? 0 : static_cast<double>(into.hits) / static_cast<double>(asked);

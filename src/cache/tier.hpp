@@ -14,6 +14,7 @@
 #include <hotwell/cache.hpp>
 
 #include "cache/object.hpp"
+#include "cache/thread_place.hpp"
 
 namespace hotwell::cache {
 
@@ -79,22 +80,30 @@ class Tier {
 /// A small number of the calling thread's own, from 1 on: which stripe of counters it counts in.
 [[nodiscard]] unsigned thread_number() noexcept;
 
-/// Look-ups of one tier, exact. Threads count in different lines, so that none waits for another's.
+/// Look-ups of one tier, exact. Each thread counts at its own place, so that none waits for another's line.
 class LookupCounters {
  public:
-  void hit() noexcept { mine().hits.fetch_add(1, std::memory_order_relaxed); }
-  void miss() noexcept { mine().misses.fetch_add(1, std::memory_order_relaxed); }
+  void hit() noexcept { count(&Counts::hits); }
+  void miss() noexcept { count(&Counts::misses); }
   /// Fills in hits, misses and their rate.
   void read(CacheStats::Tier& into) const noexcept;
 
  private:
-  struct alignas(64) Stripe {
+  struct alignas(64) Counts {
     std::atomic<std::uint64_t> hits{0};
     std::atomic<std::uint64_t> misses{0};
   };
-  [[nodiscard]] Stripe& mine() noexcept { return stripes_[thread_number() % stripes_.size()]; }
+  void count(std::atomic<std::uint64_t> Counts::* which) noexcept {
+    const auto place = ThreadPlace::mine();
+    auto& counter = counts_[place].*which;
+    // Nobody else writes at our place; at the last one all do that have none.
+    if (place != ThreadPlace::none)
+      counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
+    else
+      counter.fetch_add(1, std::memory_order_relaxed);
+  }
 
-  std::array<Stripe, 16> stripes_;
+  std::array<Counts, ThreadPlace::most + 1> counts_;
 };
 
 }  // namespace hotwell::cache

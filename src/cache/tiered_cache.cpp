@@ -43,7 +43,10 @@ Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptio
   auto details = describe(key, std::move(options));
   const bool small = fits_disk(details, bytes.size());
   std::optional<Buffer> copy;
-  if (small || fits_memory(bytes.size())) copy = Buffer::copy_of(bytes);
+  if (!stream_)
+    copy = Buffer::wrap(nullptr, bytes);  // memory copies what nobody owns
+  else if (small || fits_memory(bytes.size()))
+    copy = Buffer::copy_of(bytes);
 
   Removals removed;
   const auto put = [&]() -> Result<Object> {
@@ -158,6 +161,7 @@ bool Cache::Impl::bring_up(const Object& object, Removals& removed) {
 }
 
 Result<void> Cache::Impl::verify(const Object& object, std::uint64_t offset, std::uint64_t length) {
+  if (object.level == Level::memory) return {};
   HOTWELL_ASSERT(object.description() != nullptr);
   auto good = object.description()->verify(offset, length);
   if (!good && stream_ && !object.key.empty()) {

@@ -9,16 +9,16 @@
 #include <cstdint>
 #include <memory>
 
-#include "cache/memory/readers.hpp"
+#include "cache/thread_place.hpp"
 
 namespace hotwell::cache {
 
 template <class Entry>
 class HitLogs {
  public:
-  /// Inside a section of the thread whose place has this number.
-  void note(unsigned number, Entry& entry) noexcept {
-    auto& log = logs_[number];
+  /// Within a section of the thread that has this place.
+  void note(unsigned place, Entry& entry) noexcept {
+    auto& log = logs_[place];
     const auto end = log.end.load(std::memory_order_relaxed);
     if (end - log.begin.load(std::memory_order_acquire) == log.entries.size()) return;
     log.entries[end % log.entries.size()].store(&entry, std::memory_order_relaxed);
@@ -27,7 +27,7 @@ class HitLogs {
   /// Threads: one at a time.
   template <class Take>
   void drain(Take take) {
-    for (unsigned i = 0; i < Readers::used(); ++i) {
+    for (unsigned i = 0; i < ThreadPlace::used(); ++i) {
       auto& log = logs_[i];
       auto begin = log.begin.load(std::memory_order_relaxed);
       const auto end = log.end.load(std::memory_order_acquire);
@@ -43,7 +43,7 @@ class HitLogs {
     alignas(64) std::atomic<std::uint32_t> begin{0};
     std::array<std::atomic<Entry*>, 64> entries{};
   };
-  std::unique_ptr<Log[]> logs_ = std::make_unique<Log[]>(Readers::most);
+  std::unique_ptr<Log[]> logs_ = std::make_unique<Log[]>(ThreadPlace::most);
 };
 
 }  // namespace hotwell::cache

@@ -1,100 +1,73 @@
 #include "cache/memory/memory_tier.hpp"
 
 #include <algorithm>
-#include <vector>
+#include <utility>
 
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
 #include "base/digest.hpp"
+#include "cache/memory/holds.hpp"
+#include "cache/memory/readers.hpp"
 
 namespace hotwell::cache {
 namespace {
 
-/// What a request of `bytes` costs the heap: glibc rounds up to 16 and keeps 8 for itself.
-constexpr std::uint64_t heap_cost(std::uint64_t bytes) {
-  return bytes == 0 ? 0 : std::max<std::uint64_t>(32, (bytes + 8 + 15) / 16 * 16);
-}
+// Freeing asks every reader to pass: so many at once make that cheap.
+constexpr std::size_t most_waiting = 256;
+constexpr std::uint64_t waiting_part = 256;  // of the limit
+constexpr std::uint64_t most_waiting_bytes = 4 << 20;
 
-std::uint64_t heap_cost(const std::string& text) {
-  const bool inside = text.capacity() <= std::string().capacity();
-  return inside ? 0 : heap_cost(text.capacity() + 1);
-}
+constexpr std::uint64_t part_of_holes = 10;  // of the limit
+constexpr int slabs_a_turn = 8;
+// Below this there is a slab of each size with a hole.
+constexpr std::uint64_t holes_of_all_sizes = 2 << 20;
 
-constexpr std::uint64_t tree_links = 32;  // colour, parent, left, right
+constexpr auto hits_halve_after = std::chrono::minutes{10};
+
+// A reader that stays in its section this often has lost its processor for long.
+constexpr int most_waits = 50;
 
 }  // namespace
 
-/// PolicyNode is a base, so that a victim is its entry.
-struct MemoryTier::Entry final : Description, PolicyNode {
-  Entry(Details details, Buffer content, std::shared_ptr<Budget> budget)
-      : bytes(std::move(content)), charge(std::move(budget)) {
-    assign(*this, std::move(details));
-    key_hash = base::xxh3_64(key);
-    hash = static_cast<std::uint32_t>(key_hash);
-    set_deadline(expires);
-  }
-
-  /// Everything that goes when this goes: itself with its reference counts, texts, content, its places in table and
-  /// expiries.
-  [[nodiscard]] std::uint64_t cost() const {
-    std::uint64_t sum = heap_cost(sizeof(Entry) + 16) + heap_cost(key) + heap_cost(content_type) + heap_cost(type);
-    for (const auto& pair : metadata)
-      sum += heap_cost(tree_links + sizeof(pair)) + heap_cost(pair.first) + heap_cost(pair.second);
-    if (bytes.size() != 0) sum += heap_cost(bytes.size() + 16);
-    constexpr std::uint64_t table_word = 8 * 8 / 3;  // where the table is as empty as it gets
-    return sum + table_word + heap_cost(tree_links + sizeof(WallTime) + sizeof(Entry*));
-  }
-
-  [[nodiscard]] WallTime deadline() const noexcept {
-    return WallTime(WallTime::duration(deadline_.load(std::memory_order_relaxed)));
-  }
-  void set_deadline(WallTime when) noexcept {
-    deadline_.store(when.time_since_epoch().count(), std::memory_order_relaxed);
-  }
-
-  const Buffer bytes;
-  Charge charge;
-  std::uint64_t key_hash = 0;
-  EntryRef self;        ///< the table's reference, which readers copy; none before it was put and after it was freed
-  bool placed = false;  ///< in the table; guarded by the lock
-
- private:
-  std::atomic<WallTime::rep> deadline_{0};  ///< `expires`, or what touch() made of it
-};
-
 MemoryTier::MemoryTier(Bytes limit, std::unique_ptr<EvictionPolicy> policy)
-    : budget_(std::make_shared<Budget>(limit.count)), policy_(std::move(policy)) {
+    : budget_(std::make_shared<Budget>(limit.count)),
+      policy_(std::move(policy)),
+      hits_(policy_->hits()),
+      kinds_(budget_, cells_) {
   policy_->set_capacity(limit.count);
 }
 
-/// Precondition: nobody reads any more.
+/// Precondition: nobody looks anything up any more.
 MemoryTier::~MemoryTier() {
-  table_.for_each([](Entry& entry) { const auto last = std::move(entry.self); });
-  for (const auto& entry : taken_out_) const auto last = std::move(entry->self);
+  table_.for_each([this](Entry& entry) { taken_out_.push_back(&entry); });
+  Holds::count_slots(taken_out_);
+  for (Entry* entry : taken_out_) entry->let_go();
 }
 
 std::optional<Object> MemoryTier::try_find(std::string_view key, WallTime now, Count misses) {
-  if (auto* place = Readers::mine()) {
-    const Readers::Section reading(*place);
-    if (Entry* entry = find_live(key, now)) {
-      if (policy_->hits() == Hits::marked)
-        policy_->hit(*entry);
-      else
-        hit_logs_.note(place->number, *entry);
-      counters_.hit();
-      return object_of(entry->self);
+  std::optional<Object> found;
+  const auto hash = base::xxh3_64(key);
+  if (const auto place = ThreadPlace::mine(); place != ThreadPlace::none) {
+    const Readers::Section reading(place);
+    if (Entry* entry = find_live(key, hash, now)) {
+      if (hits_ == Hits::marked) policy_->hit(*entry);
+      hit_logs_.note(place, *entry);
+      fill(found.emplace(), *entry, Holds::in_slot(place, *entry));
     }
   } else {
     const std::lock_guard lock(mutex_);
-    if (Entry* entry = find_live(key, now)) {
+    if (Entry* entry = find_live(key, hash, now)) {
       policy_->hit(*entry);
-      counters_.hit();
-      return object_of(entry->self);
+      entry->count_hit(period_);
+      fill(found.emplace(), *entry, Holds::counted(*entry));
     }
   }
-  if (misses == Count::yes) counters_.miss();
-  return std::nullopt;
+  if (found)
+    counters_.hit();
+  else if (misses == Count::yes)
+    counters_.miss();
+  return found;
 }
 
 Result<std::optional<Found>> MemoryTier::find(std::string_view key, WallTime now, FindOptions options, Removals&) {
@@ -104,57 +77,68 @@ Result<std::optional<Found>> MemoryTier::find(std::string_view key, WallTime now
     return Found{std::move(*object), 0};
   }
   const std::lock_guard lock(mutex_);
-  const Entry* entry = find_live(key, now);
+  Entry* entry = find_live(key, base::xxh3_64(key), now);
   if (entry == nullptr) return std::nullopt;
-  return Found{object_of(entry->self), 0};
+  learn_hits();
+  return Found{object_of(*entry), entry->hits(period_)};
 }
 
 Result<Object> MemoryTier::put(Details details, const Buffer& bytes, Removals& removed) {
-  const auto entry = make_entry(std::move(details), bytes);
-  entry->weight = entry->cost();
-  entry->self = entry;
-  const auto unused = [&] { const auto last = std::move(entry->self); };
+  const auto hash = base::xxh3_64(details.key);
+  Entry* entry = make_entry(details, bytes, hash);
   const std::lock_guard lock(mutex_);
   learn_hits();
-  if (auto room = make_room(entry->charge, entry->weight, removed); !room) {
-    unused();
+  if (auto room = make_room(entry->weight, removed); !room) {
+    Entry::discard(*entry);
     return std::unexpected(room.error());
   }
   // What the key had goes after the room is made: on an error it stays.
-  if (Entry* old = table_.find(entry->key, entry->key_hash)) {
+  if (Entry* old = table_.find(details.key, hash)) {
     policy_->replaced(*old, *entry);
+    entry->inherit_hits(*old);
     table_.replace(*old, *entry);
     forget(*old, Cause::replaced, removed);
   } else {
     policy_->inserted(*entry);
-    if (auto array = table_.insert(*entry)) old_arrays_.push_back(std::move(array));
+    if (auto array = table_.insert(*entry, hash)) old_arrays_.push_back(std::move(array));
   }
-  entry->placed = true;
-  expiries_.add(entry->deadline(), *entry);
-  auto object = object_of(entry->self);
-  reclaim();
-  return object;
+  entry->set_placed(true);
+  cells_->settle(entry, entry->allocated());
+  entry->kind().count(1, static_cast<std::int64_t>(entry->weight));
+  reclaim_if_much();
+  return object_of(*entry);
 }
 
 Result<Object> MemoryTier::hold(Details details, const Buffer& bytes, Removals& removed) {
-  const auto entry = make_entry(std::move(details), bytes);
-  if (auto room = reserve(entry->charge, entry->cost(), removed); !room) return std::unexpected(room.error());
-  return object_of(entry);
+  Entry* entry = make_entry(details, bytes, 0);
+  {
+    const std::lock_guard lock(mutex_);
+    if (auto room = make_room(entry->weight, removed); !room) {
+      Entry::discard(*entry);
+      return std::unexpected(room.error());
+    }
+  }
+  auto object = object_of(*entry);
+  entry->let_go();
+  return object;
 }
 
 Result<void> MemoryTier::reserve(Charge& charge, std::uint64_t bytes, Removals& removed) {
+  if (bytes <= charge.bytes()) return {};
   const std::lock_guard lock(mutex_);
-  learn_hits();
-  return make_room(charge, bytes, removed);
+  auto room = make_room(bytes - charge.bytes(), removed);
+  if (room) charge.adopt(bytes - charge.bytes());
+  return room;
 }
 
 Result<bool> MemoryTier::erase(std::string_view key, WallTime now, Removals& removed) {
+  const auto hash = base::xxh3_64(key);
   const std::lock_guard lock(mutex_);
-  Entry* entry = table_.find(key, base::xxh3_64(key));
+  Entry* entry = table_.find(key, hash);
   if (entry == nullptr) return false;
-  const bool live = entry->deadline() > now;
+  const bool live = entry->expires() > now;
   take_out(*entry, live ? Cause::erased : Cause::expired, removed);
-  reclaim();
+  reclaim_if_much();
   return live;
 }
 
@@ -166,19 +150,20 @@ Result<void> MemoryTier::clear(Removals& removed) {
 }
 
 std::optional<std::uint64_t> MemoryTier::generation(std::string_view key, WallTime now) const {
+  const auto hash = base::xxh3_64(key);
   const std::lock_guard lock(mutex_);
-  const Entry* entry = find_live(key, now);
+  const Entry* entry = find_live(key, hash, now);
   if (entry == nullptr) return std::nullopt;
-  return entry->generation;
+  return entry->generation();
 }
 
 Result<bool> MemoryTier::touch(std::string_view key, WallTime now, WallTime expires) {
+  const auto hash = base::xxh3_64(key);
   const std::lock_guard lock(mutex_);
-  Entry* entry = find_live(key, now);
+  Entry* entry = find_live(key, hash, now);
   if (entry == nullptr) return false;
-  expiries_.remove(entry->deadline(), *entry);
-  entry->set_deadline(expires);
-  expiries_.add(expires, *entry);
+  entry->set_expires(expires);
+  table_.changed_due(*entry);
   return true;
 }
 
@@ -187,8 +172,8 @@ void MemoryTier::for_each(WallTime now, const std::function<bool(const Object&)>
   {
     const std::lock_guard lock(mutex_);
     all.reserve(table_.entries());
-    table_.for_each([&](const Entry& entry) {
-      if (entry.deadline() > now) all.push_back(object_of(entry.self));
+    table_.for_each([&](Entry& entry) {
+      if (entry.expires() > now) all.push_back(object_of(entry));
     });
   }
   for (const auto& object : all)
@@ -198,7 +183,10 @@ void MemoryTier::for_each(WallTime now, const std::function<bool(const Object&)>
 void MemoryTier::sweep(WallTime now, Removals& removed) {
   const std::lock_guard lock(mutex_);
   learn_hits();
-  while (Entry* entry = expiries_.expired(now)) take_out(*entry, Cause::expired, removed);
+  period_ = static_cast<std::uint8_t>(now.time_since_epoch() / hits_halve_after);
+  table_.each_due(Entry::due_second(now), [&](Entry& entry) {
+    if (entry.expires() <= now) take_out(entry, Cause::expired, removed);
+  });
   reclaim();
 }
 
@@ -206,9 +194,8 @@ void MemoryTier::set_limit(Bytes limit, Removals& removed) {
   const std::lock_guard lock(mutex_);
   budget_->set_limit(limit.count);
   policy_->set_capacity(limit.count);
-  // Asking for nothing evicts what is over the limit, or as much of it as readers allow.
-  Charge none(budget_);
-  (void)make_room(none, 0, removed);
+  // As much of it as readers allow.
+  (void)make_room(0, removed);
 }
 
 CacheStats::Tier MemoryTier::stats() const {
@@ -216,6 +203,7 @@ CacheStats::Tier MemoryTier::stats() const {
   {
     const std::lock_guard lock(mutex_);
     stats.entries = table_.entries();
+    reclaim();
   }
   stats.size = {budget_->used()};
   if (budget_->limit() != 0)
@@ -224,52 +212,89 @@ CacheStats::Tier MemoryTier::stats() const {
   return stats;
 }
 
-MemoryTier::EntryRef MemoryTier::make_entry(Details details, const Buffer& bytes) const {
-  return std::make_shared<Entry>(std::move(details), bytes, budget_);
+Entry* MemoryTier::make_entry(const Details& details, const Buffer& bytes, std::uint64_t key_hash) {
+  return Entry::make(details, bytes, kinds_.of(details.content_type, details.type), key_hash);
 }
 
-Object MemoryTier::object_of(const EntryRef& entry) {
-  // The body's owner is the entry: whoever keeps the bytes keeps them counted.
-  auto object = Description::object(entry, Level::memory, Buffer::wrap(entry, entry->bytes.view()));
-  object.expires = entry->deadline();
+void MemoryTier::fill(Object& object, const Entry& entry, Buffer body) {
+  // The body keeps the entry, and with it the texts: no other hold is needed.
+  object.key = entry.key();
+  object.generation = entry.generation();
+  object.content_type = entry.kind().content_type;
+  object.type = entry.kind().type;
+  object.metadata = entry.metadata();
+  object.created = entry.created();
+  object.expires = entry.expires();
+  object.level = Level::memory;
+  object.body.emplace<Buffer>(std::move(body));
+}
+
+Object MemoryTier::object_of(Entry& entry) {
+  Object object;
+  fill(object, entry, Holds::counted(entry));
   return object;
 }
 
-MemoryTier::Entry* MemoryTier::find_live(std::string_view key, WallTime now) const {
-  Entry* entry = table_.find(key, base::xxh3_64(key));
-  return entry == nullptr || entry->deadline() <= now ? nullptr : entry;
+Entry* MemoryTier::find_live(std::string_view key, std::uint64_t hash, WallTime now) const {
+  Entry* entry = table_.find(key, hash);
+  return entry == nullptr || entry->expires() <= now ? nullptr : entry;
 }
 
-Result<void> MemoryTier::make_room(Charge& charge, std::uint64_t bytes, Removals& removed) {
-  if (bytes > budget_->limit())
+Result<void> MemoryTier::make_room(std::uint64_t bytes, Removals& removed) {
+  const auto limit = budget_->limit();
+  if (bytes > limit)
     return fail(Code::too_large, fmt::format("an object that takes {} is more than the memory limit of {}",
-                                             to_string(Bytes{bytes}), to_string(Bytes{budget_->limit()})));
+                                             to_string(Bytes{bytes}), to_string(Bytes{limit})));
+  const auto fits = [&] { return bytes == 0 ? budget_->used() <= limit : budget_->try_take(bytes); };
   // An entry that somebody holds gives nothing back when it is evicted: it is spared. Each gets that grace once a call,
   // so the loop ends.
   std::uint64_t graces = table_.entries();
-  const auto over = [&] { return bytes == 0 && budget_->used() > budget_->limit(); };
-  while (over() || !charge.try_grow_to(bytes)) {
-    PolicyNode* node = policy_->victim(bytes);
-    if (node == nullptr || graces == 0) {
+  bool more = true;
+  for (int waits = 0; !fits();) {
+    fill_holes(removed);
+    const auto used = budget_->used();
+    const auto needed = used + bytes - std::min(limit, used + bytes);
+    if (more && needed > taken_out_bytes_) {
+      // Some more than is needed, so that the next ones find room at once.
+      Holds::list(read_now_);
+      more = evict(needed + small_part(), bytes, graces, removed);
+    }
+    if (taken_out_.empty() || (!reclaim() && ++waits == most_waits)) {
       return fail(Code::overloaded, fmt::format("{} of the memory limit of {} are held by readers and writers",
-                                                to_string(Bytes{budget_->used()}), to_string(Bytes{budget_->limit()})));
+                                                to_string(Bytes{budget_->used()}), to_string(Bytes{limit})));
     }
-    --graces;
-    auto& entry = static_cast<Entry&>(*node);
-    if (entry.self.use_count() > 1) {
-      policy_->spared(entry);
-      continue;
-    }
-    take_out(entry, Cause::capacity, removed);
-    reclaim();
   }
   return {};
 }
 
-void MemoryTier::learn_hits() {
-  if (policy_->hits() != Hits::ordered) return;
+bool MemoryTier::evict(std::uint64_t bytes, std::uint64_t incoming, std::uint64_t& graces, Removals& removed) {
+  while (taken_out_bytes_ < bytes) {
+    PolicyNode* node = graces == 0 ? nullptr : policy_->victim(incoming);
+    if (node == nullptr) return false;
+    --graces;
+    auto& entry = static_cast<Entry&>(*node);
+    if (entry.held_by_others() || std::ranges::find(read_now_, &entry) != read_now_.end())
+      policy_->spared(entry);
+    else
+      take_out(entry, Cause::capacity, removed);
+  }
+  return true;
+}
+
+void MemoryTier::fill_holes(Removals& removed) {
+  const auto most = std::max(holes_of_all_sizes, budget_->limit() / part_of_holes);
+  for (int slabs = 0; slabs < slabs_a_turn && cells_->holes() > most; ++slabs) {
+    cells_->sparsest(sparse_);
+    for (void* cell : sparse_) take_out(*static_cast<Entry*>(cell), Cause::capacity, removed);
+    if (sparse_.empty() || !reclaim()) return;
+  }
+}
+
+void MemoryTier::learn_hits() const {
   hit_logs_.drain([&](Entry& entry) {
-    if (entry.placed) policy_->hit(entry);
+    if (!entry.placed()) return;
+    entry.count_hit(period_);
+    if (hits_ == Hits::ordered) policy_->hit(entry);
   });
 }
 
@@ -280,24 +305,33 @@ void MemoryTier::take_out(Entry& entry, Cause cause, Removals& removed) {
 }
 
 void MemoryTier::forget(Entry& entry, Cause cause, Removals& removed) {
-  entry.placed = false;
-  expiries_.remove(entry.deadline(), entry);
-  removed.push_back({entry.key, entry.generation, entry.bytes.size(), Level::memory, cause});
-  taken_out_.push_back(entry.self);
+  removed.push_back({std::string(entry.key()), entry.generation(), entry.bytes().size(), Level::memory, cause});
+  entry.set_placed(false);
+  cells_->unsettle(&entry, entry.allocated());
+  entry.kind().count(-1, -static_cast<std::int64_t>(entry.weight));
+  taken_out_.push_back(&entry);
+  taken_out_bytes_ += entry.weight;
 }
 
-bool MemoryTier::reclaim() {
+bool MemoryTier::reclaim() const {
   if (taken_out_.empty() && old_arrays_.empty()) return true;
   if (!Readers::passed()) return false;
   // Nobody can note these any more; what was noted must not outlive them.
   learn_hits();
-  for (const auto& entry : taken_out_) {
-    // Gone with its last holder, which is this list unless somebody reads it.
-    const auto last = std::move(entry->self);
-  }
+  Holds::count_slots(taken_out_);
+  for (Entry* entry : taken_out_) entry->let_go();
   taken_out_.clear();
+  taken_out_bytes_ = 0;
   old_arrays_.clear();
   return true;
+}
+
+void MemoryTier::reclaim_if_much() {
+  if (taken_out_.size() >= most_waiting || taken_out_bytes_ >= small_part() || !old_arrays_.empty()) reclaim();
+}
+
+std::uint64_t MemoryTier::small_part() const noexcept {
+  return std::min(budget_->limit() / waiting_part, most_waiting_bytes);
 }
 
 }  // namespace hotwell::cache

@@ -114,7 +114,7 @@ TEST_F(MemoryTierTest, MoreThreadsThanThereArePlacesReadAllTheSame) {
   ASSERT_TRUE(put("key", "bytes"));
   std::atomic<unsigned> found{0};
   std::atomic<unsigned> ready{0};
-  constexpr unsigned threads = Readers::most + 8;
+  constexpr unsigned threads = ThreadPlace::most + 8;
   std::vector<std::jthread> running;
   for (unsigned i = 0; i < threads; ++i) {
     running.emplace_back([&] {
@@ -128,6 +128,96 @@ TEST_F(MemoryTierTest, MoreThreadsThanThereArePlacesReadAllTheSame) {
   running.clear();
   EXPECT_EQ(found, threads);
   EXPECT_EQ(tier_.stats().hits, threads);
+}
+
+TEST_F(MemoryTierTest, WhatIsHeldInManyWaysIsFreedWithTheLast) {
+  ASSERT_TRUE(put("key", std::string(100000, 'a')));
+  // More than a thread has slots.
+  std::vector<Object> held;
+  for (int i = 0; i < 40; ++i) held.push_back(*tier_.try_find("key", start, Count::yes));
+  Buffer part = std::get<Buffer>(held.front().body).slice(10, 20);
+  auto copy = held.back();
+  std::jthread([moved = std::move(held)]() mutable { moved.clear(); }).join();
+  ASSERT_TRUE(tier_.erase("key", start, removed_));
+  EXPECT_GT(used(), 100000U);
+  EXPECT_EQ(part.text(), std::string(20, 'a'));
+  copy = Object{};
+  EXPECT_GT(used(), 100000U);
+  part = Buffer{};
+  EXPECT_EQ(used(), 0U);
+}
+
+TEST(MemoryTier, WhatIsHeldOutlivesTheTier) {
+  std::optional<Object> in_slot;
+  std::optional<Object> counted;
+  {
+    MemoryTier tier{1_MiB, make_policy("lru").value()};
+    Removals removed;
+    for (const char* key : {"a", "b"}) {
+      Details details{
+          .key = key, .generation = 7, .content_type = "video/mp4", .created = start, .expires = start + 1h};
+      details.metadata = {{"name", "value"}};
+      ASSERT_TRUE(tier.put(details, Buffer::copy_of(std::string(100000, 'x')), removed));
+    }
+    in_slot = tier.try_find("a", start, Count::yes);
+    const auto found = tier.try_find("b", start, Count::yes);
+    counted = *found;
+  }
+  for (const auto* object : {&*in_slot, &*counted}) {
+    EXPECT_EQ(object->bytes().text(), std::string(100000, 'x'));
+    EXPECT_EQ(object->content_type, "video/mp4");
+    EXPECT_EQ(object->metadata.at("name"), "value");
+  }
+}
+
+TEST_F(MemoryTierTest, ManyContentTypesAreKeptAndCounted) {
+  for (int i = 0; i < 2000; ++i) {
+    Details details{.key = std::to_string(i),
+                    .generation = 1,
+                    .content_type = "text/" + std::to_string(i),
+                    .created = start,
+                    .expires = start + 1h};
+    ASSERT_TRUE(tier_.put(details, {}, removed_));
+  }
+  for (const auto i : {0, 511, 512, 1999}) {
+    const auto object = tier_.try_find(std::to_string(i), start, Count::yes);
+    ASSERT_TRUE(object);
+    EXPECT_EQ(object->content_type, "text/" + std::to_string(i));
+  }
+  ASSERT_TRUE(tier_.clear(removed_));
+  EXPECT_EQ(used(), 0U);
+}
+
+TEST_F(MemoryTierTest, ExpiredEntriesAreFreedWithoutBeingRead) {
+  for (int i = 0; i < 1000; ++i) {
+    const Details details{
+        .key = std::to_string(i), .generation = 1, .created = start, .expires = start + std::chrono::seconds{i}};
+    ASSERT_TRUE(tier_.put(details, {}, removed_));
+  }
+  ASSERT_TRUE(tier_.touch("10", start, start + 1h));
+  tier_.sweep(start + 99500ms, removed_);
+  EXPECT_EQ(tier_.stats().entries, 901U);
+  EXPECT_EQ(removed_.size(), 99U);
+  EXPECT_TRUE(tier_.generation("10", start + 100s));
+  const auto before = used();
+  tier_.sweep(start + 30min, removed_);
+  EXPECT_EQ(tier_.stats().entries, 1U);
+  EXPECT_LT(used(), before / 500);
+}
+
+TEST_F(MemoryTierTest, HitsOfAnEntryAreCountedAndFade) {
+  ASSERT_TRUE(put("key", "bytes"));
+  const auto hits = [&] { return tier_.find("key", start, {.count = Count::no}, removed_).value()->hits; };
+  for (int i = 0; i < 40; ++i) (void)tier_.try_find("key", start, Count::yes);
+  EXPECT_EQ(hits(), 40U);
+  ASSERT_TRUE(put("key", "other bytes"));
+  EXPECT_EQ(hits(), 40U) << "they are the key's";
+  tier_.sweep(start + 1s, removed_);
+  const auto now = hits();
+  tier_.sweep(start + 10min, removed_);
+  EXPECT_EQ(hits(), now / 2);
+  tier_.sweep(start + 50min, removed_);
+  EXPECT_EQ(hits(), now / 32);
 }
 
 class EveryPolicyInMemory : public ::testing::TestWithParam<const char*> {};
@@ -175,16 +265,24 @@ TEST_P(EveryPolicyInMemory, ReadersSeeWholeValuesAndTheCapHoldsWhileWritersRepla
   EXPECT_EQ(tier.stats().size, 0_B);
 }
 
+struct alignas(16) TableEntry {
+  std::string name;
+  std::uint64_t key_hash = 0;
+  std::uint32_t hash = 0;
+  std::uint32_t second = 0;
+  [[nodiscard]] std::string_view key() const { return name; }
+  [[nodiscard]] std::uint32_t due() const { return second; }
+};
+
 TEST(EntryTable, FindsWhatIsThereWhileItGrowsAndShrinks) {
-  struct Entry {
-    std::string key;
-    std::uint64_t key_hash = 0;
-  };
   std::mt19937_64 random(test::seed());
   // Few different hashes: long runs, many of the same tag.
-  std::vector<Entry> entries(3000);
-  for (std::size_t i = 0; i < entries.size(); ++i) entries[i] = {std::to_string(i), (i % 97) << 48 | i % 11};
-  EntryTable<Entry> table;
+  std::vector<TableEntry> entries(3000);
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    entries[i] = {.name = std::to_string(i), .key_hash = (i % 97) << 48 | (i % 11) << 29};
+    entries[i].hash = static_cast<std::uint32_t>(entries[i].key_hash);
+  }
+  EntryTable<TableEntry> table;
   std::vector<bool> there(entries.size());
   std::size_t count = 0;
   for (int step = 0; step < 6000; ++step) {
@@ -193,14 +291,44 @@ TEST(EntryTable, FindsWhatIsThereWhileItGrowsAndShrinks) {
       table.erase(entries[i]);
       --count;
     } else {
-      (void)table.insert(entries[i]);
+      (void)table.insert(entries[i], entries[i].key_hash);
       ++count;
     }
     there[i] = !there[i];
     const auto other = random() % entries.size();
-    ASSERT_EQ(table.find(entries[other].key, entries[other].key_hash), there[other] ? &entries[other] : nullptr);
+    ASSERT_EQ(table.find(entries[other].name, entries[other].key_hash), there[other] ? &entries[other] : nullptr);
   }
   EXPECT_EQ(table.entries(), count);
+}
+
+TEST(EntryTable, VisitsWhatIsDueAndFewOthers) {
+  std::mt19937_64 random(test::seed());
+  std::vector<TableEntry> entries(5000);
+  EntryTable<TableEntry> table;
+  for (std::size_t i = 0; i < entries.size(); ++i) {
+    entries[i] = {.name = std::to_string(i), .key_hash = random(), .second = static_cast<std::uint32_t>(i)};
+    entries[i].hash = static_cast<std::uint32_t>(entries[i].key_hash);
+    (void)table.insert(entries[i], entries[i].key_hash);
+  }
+  // One lives longer than it was to, one shorter.
+  entries[10].second = 9000;
+  table.changed_due(entries[10]);
+  entries[4000].second = 20;
+  table.changed_due(entries[4000]);
+  std::vector<std::string> gone;
+  std::size_t visited = 0;
+  table.each_due(99, [&](TableEntry& entry) {
+    ++visited;
+    if (entry.second > 99) return;
+    gone.push_back(entry.name);
+    table.erase(entry);
+  });
+  EXPECT_EQ(gone.size(), 100U);
+  EXPECT_LT(visited, 900U);
+  EXPECT_EQ(table.find("10", entries[10].key_hash), &entries[10]);
+  visited = 0;
+  table.each_due(99, [&](TableEntry&) { ++visited; });
+  EXPECT_EQ(visited, 0U) << "nothing is due any more";
 }
 
 }  // namespace
