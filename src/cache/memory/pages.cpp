@@ -7,12 +7,20 @@
 
 #include "base/assert.hpp"
 
+#ifdef __SANITIZE_ADDRESS__
+#include <sanitizer/asan_interface.h>
+#endif
+
 namespace hotwell::cache {
 namespace {
 
 std::byte* map(std::size_t bytes) {
   void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
+#ifdef __SANITIZE_ADDRESS__
+  // Cells that were unmapped unfreed leave their poison at their addresses.
+  ASAN_UNPOISON_MEMORY_REGION(mapped, bytes);
+#endif
   return static_cast<std::byte*>(mapped);
 }
 
