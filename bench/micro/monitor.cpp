@@ -203,7 +203,7 @@ json::object quantile_errors() {
       (void)window.roll(now);
     }
     double largest = 0;
-    for (const std::size_t seconds : {1, 2, 3, 5, 10, 15, 30, 60, 90, 120, 180, 240, 299, 300}) {
+    for (const std::size_t seconds : {1U, 2U, 3U, 5U, 10U, 15U, 30U, 60U, 90U, 120U, 180U, 240U, 299U, 300U}) {
       std::vector<double> all;
       for (std::size_t i = by_second.size() - seconds; i < by_second.size(); ++i)
         all.insert(all.end(), by_second[i].begin(), by_second[i].end());

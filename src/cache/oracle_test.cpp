@@ -84,8 +84,10 @@ class Model {
   void compare(const std::string& key, const std::optional<Object>& found) {
     const auto* value = expected(key);
     if (!found) {
-      if (value != nullptr) EXPECT_EQ(room_, Room::little) << key << " is gone";
-      if (value != nullptr) model_.erase(key);  // it may not come back
+      if (value != nullptr) {
+        EXPECT_EQ(room_, Room::little) << key << " is gone";
+        model_.erase(key);  // it may not come back
+      }
       return;
     }
     ASSERT_NE(value, nullptr) << key << " should be absent, and has " << found->bytes().text().substr(0, 20);
@@ -145,7 +147,9 @@ class Model {
         EXPECT_EQ(room_, Room::little) << to_string(made.error());
       return;
     }
-    if (there != nullptr) EXPECT_EQ(room_, Room::little) << key << " was computed although it is there";
+    if (there != nullptr) {
+      EXPECT_EQ(room_, Room::little) << key << " was computed although it is there";
+    }
     model_.erase(key);
     if (made) {
       EXPECT_TRUE(made->bytes().text() == value.bytes);
@@ -214,7 +218,9 @@ class Model {
         cache_->for_each([&](const Object& object) {
           const auto* value = expected(std::string(object.key));
           EXPECT_NE(value, nullptr) << object.key;
-          if (value != nullptr) EXPECT_EQ(object.size(), value->bytes.size()) << object.key;
+          if (value != nullptr) {
+            EXPECT_EQ(object.size(), value->bytes.size()) << object.key;
+          }
           return true;
         });
         return;

@@ -5,13 +5,13 @@
 #include <thread>
 #include <vector>
 
-#include <pthread.h>
 #include <sys/socket.h>
 
 #include <fmt/format.h>
 #include <boost/asio/ip/tcp.hpp>
 
 #include "base/log.hpp"
+#include "host/thread.hpp"
 #include "server/loop.hpp"
 #include "server/reception.hpp"
 #include "server/site.hpp"
@@ -95,10 +95,8 @@ class Server::Impl {
                                           : fmt::format("{}:{}", host, endpoint.port());
     for (auto& desk : desks_) {
       desk->reception->start();
-      desk->thread = std::thread([&loop = *desk->loop] {
-        ::pthread_setname_np(::pthread_self(), "hotwell-io");
-        loop.run();
-      });
+      // Without signals: sendfile() to a client that has gone raises SIGPIPE, whatever the host program thinks of it.
+      desk->thread = host::quiet_thread("hotwell-io", [&loop = *desk->loop] { loop.run(); });
     }
     return {};
   }

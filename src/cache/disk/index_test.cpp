@@ -61,7 +61,7 @@ TEST(DiskIndex, DoesWhatAMapWouldDo) {
     EXPECT_TRUE(index.contains(one.first, place));
     EXPECT_EQ(index.hits(one.first, place), one.second);
     const auto found = index.find(one.first);
-    EXPECT_NE(std::find_if(found.begin(), found.end(), [&](const auto& one) { return one.place == where; }),
+    EXPECT_NE(std::find_if(found.begin(), found.end(), [&](const auto& entry) { return entry.place == where; }),
               found.end());
   }
   const auto below = static_cast<std::uint64_t>(std::distance(model.begin(), model.lower_bound(2000)));

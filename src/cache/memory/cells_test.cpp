@@ -32,8 +32,12 @@ TEST(Cells, NeverOverlapAndKeepWhatIsWrittenWhateverComesAndGoes) {
       ASSERT_EQ(reinterpret_cast<std::uintptr_t>(cell) % 16, 0U);
       ASSERT_GE(Cells::cost(size), size);
       const auto next = live.lower_bound(cell);
-      if (next != live.end()) ASSERT_LE(cell + size, next->first);
-      if (next != live.begin()) ASSERT_LE(std::prev(next)->first + std::prev(next)->second.size, cell);
+      if (next != live.end()) {
+        ASSERT_LE(cell + size, next->first);
+      }
+      if (next != live.begin()) {
+        ASSERT_LE(std::prev(next)->first + std::prev(next)->second.size, cell);
+      }
       const auto with = static_cast<unsigned char>(random());
       std::memset(cell, with, size);
       live[cell] = {size, with};
