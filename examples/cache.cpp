@@ -40,7 +40,7 @@ int main() {
   }
 
   if (auto told = cache.explain("page"))
-    for (const auto& sentence : told->story) std::cout << sentence << '\n';
+    for (const auto& sentence : told->story) std::clog << sentence << '\n';
 
   const hotwell::CacheStats stats = cache.stats();
   std::cout << stats.memory.hits << " hit in memory, " << hits_seen << " seen as it happened\n";
