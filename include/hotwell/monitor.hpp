@@ -125,7 +125,7 @@ struct Silence {
 struct ChannelStatus {
   std::string name;
   std::string kind;
-  std::size_t pending = 0;                                ///< deliveries that wait for an answer
+  std::size_t pending = 0;                                ///< deliveries that wait for an answer, or for it to be noted
   std::uint64_t delivered = 0, retried = 0, dropped = 0;  ///< since the start
   std::string last_error;                                 ///< of the newest attempt; empty where it went well
 };

@@ -115,9 +115,11 @@ void AlertDesk::run(Speaker& speaker, const std::stop_token& stop) {
         base::log().error("alert channel \"{}\" refused a notification for good: {}", name, answer.words);
       change([&] {
         outbox_.answered(name, delivery->id, answer, clock_.now(), clock_.wall());
-        return answer.kind != Answer::Kind::later;
+        speaker.noting = answer.kind != Answer::Kind::later;
+        return speaker.noting;
       });
       lock.lock();
+      speaker.noting = false;
       continue;
     }
     // Anything that is put or asked wakes this up; what failed comes due by itself.
@@ -224,8 +226,9 @@ std::vector<ChannelStatus> AlertDesk::channels() const {
   for (const auto& speaker : speakers_) {
     const auto& options = speaker->channel.options;
     const auto& counts = outbox_.counts(options.name);
-    all.push_back({options.name, options.kind, outbox_.pending(options.name), counts.delivered, counts.retried,
-                   counts.dropped, counts.last_error});
+    const auto pending = outbox_.pending(options.name) + (speaker->noting ? 1 : 0);
+    all.push_back(
+        {options.name, options.kind, pending, counts.delivered, counts.retried, counts.dropped, counts.last_error});
   }
   return all;
 }

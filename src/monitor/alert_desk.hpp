@@ -64,6 +64,7 @@ class AlertDesk {
     Channel channel;
     std::condition_variable_any wake;
     std::vector<Done> tests;
+    bool noting = false;  ///< its last delivery was answered, and a kill now would repeat it
     std::jthread thread;
   };
   void run(Speaker& speaker, const std::stop_token& stop);
