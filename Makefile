@@ -9,7 +9,7 @@
 #   make asan, make tsan       the tests under sanitizers
 #   make chaos                 the long fault runs: a disk that stops at 10,000 points, 1,000 kills with -9, 200,000 small jobs (20 minutes)
 #   make deb                   Debian packages in build/release/packages: hotwell and libhotwell-dev
-#   make bench                 benchmarks: a table, and JSON in build/bench/
+#   make bench                 benchmarks: tables, and JSON in build/bench/; PARTS="calls media" takes some of them
 #   make clean
 #
 # JOBS=N limits how much is done at once (default: the cores).
@@ -59,7 +59,7 @@ bench:
 	@scripts/bootstrap build bench
 	@tools/configure release HOTWELL_BENCH=ON
 	@tools/step build-bench "building (release, with benchmarks)" cmake --build $(release) --target product benchmarks -j $(JOBS)
-	@bench/run $(release) build/bench
+	@bench/run $(release) build/bench $(PARTS)
 
 chaos:
 	@scripts/bootstrap build test
