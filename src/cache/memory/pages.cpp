@@ -17,11 +17,15 @@ namespace {
 std::byte* map(std::size_t bytes) {
   void* mapped = ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   if (mapped == MAP_FAILED) throw std::bad_alloc();
+  return static_cast<std::byte*>(mapped);
+}
+
+void unmap(void* mapped, std::size_t bytes) {
 #ifdef __SANITIZE_ADDRESS__
-  // Cells that were unmapped unfreed leave their poison at their addresses.
+  // Poison that cells left would be found by whoever is given the same addresses next.
   ASAN_UNPOISON_MEMORY_REGION(mapped, bytes);
 #endif
-  return static_cast<std::byte*>(mapped);
+  ::munmap(mapped, bytes);
 }
 
 constexpr std::size_t up_to(std::size_t number, std::size_t align) { return (number + align - 1) / align * align; }
@@ -29,7 +33,7 @@ constexpr std::size_t up_to(std::size_t number, std::size_t align) { return (num
 }  // namespace
 
 Pages::~Pages() {
-  for (const auto& chunk : chunks_) ::munmap(chunk->mapped, (chunk_pages + most_align) * page);
+  for (const auto& chunk : chunks_) unmap(chunk->mapped, (chunk_pages + most_align) * page);
 }
 
 void* Pages::take(std::size_t pages, std::size_t align) {
@@ -55,7 +59,7 @@ void* Pages::take(std::size_t pages, std::size_t align) {
 
 void Pages::give_back(void* run, std::size_t pages) noexcept {
   if (pages > chunk_pages) {
-    ::munmap(run, pages * page);
+    unmap(run, pages * page);
     return;
   }
   auto* begin = static_cast<std::byte*>(run);
