@@ -16,8 +16,6 @@ namespace {
 
 constexpr Duration hang_up_grace = std::chrono::seconds{1};
 constexpr std::size_t datagrams_at_once = 8;
-/// A job that takes longer than was expected keeps nobody waiting for what was done before it for longer than this.
-constexpr Duration look_interval = std::chrono::milliseconds{1};
 
 /// Every channel reads on the pool's thread and has consumed what it read before the next one reads.
 host::DatagramReader& reader() {
@@ -29,7 +27,7 @@ host::DatagramReader& reader() {
 
 FramesChannel::FramesChannel(boost::asio::io_context& io, Spawner& spawner, Listener& listener, WorkerId id,
                              const WorkerSpec& spec)
-    : io_(io), spawner_(spawner), listener_(listener), id_(id), spec_(spec), socket_(io), hang_up_(io), look_(io) {
+    : io_(io), spawner_(spawner), listener_(listener), id_(id), spec_(spec), socket_(io), hang_up_(io) {
   if (auto started = start(); !started) {
     boost::asio::post(io_, [this, alive = alive_, error = started.error()] {
       if (*alive) listener_.worker_gone({.worker = id_, .reason = error});
@@ -92,50 +90,12 @@ void FramesChannel::read() {
 
 void FramesChannel::receive() {
   const auto alive = alive_;
-  receiving_ = true;  // what is said meanwhile leaves together at the end
-  receive_aside();
-  if (!*alive) return;
-  if (auto datagrams = reader().receive(socket_.native_handle(), owed_.size()))
-    consume(*datagrams);
-  else if (datagrams.error().code != Code::unavailable)
-    broken(datagrams.error().message);
-  if (!*alive) return;
-  receiving_ = false;
-  flush();
-}
-
-void FramesChannel::receive_aside() {
-  if (!aside_ || owed_.empty() || broken_) return;
-  auto datagrams = reader().receive(aside_.get(), owed_.size(), MSG_DONTWAIT);
+  auto datagrams = reader().receive(socket_.native_handle(), owed_.size());
   if (!datagrams) {
     if (datagrams.error().code != Code::unavailable) broken(datagrams.error().message);
     return;
   }
-  // Its end is not the worker's: what is on the socket still counts.
-  const auto end = std::ranges::find_if(*datagrams, [](const auto& d) { return d.bytes.data() == nullptr; });
-  if (end != datagrams->end()) aside_ = FileHandle{};
-  consume(std::span{datagrams->begin(), end});
-}
-
-/// While there is more than one attempt at the worker.
-void FramesChannel::look_aside_later() {
-  if (!aside_ || owed_.size() < 2 || std::exchange(looking_, true)) return;
-  look_.expires_after(look_interval);
-  look_.async_wait([this, alive = alive_](const boost::system::error_code& error) {
-    if (error || !*alive) return;
-    looking_ = false;
-    receiving_ = true;
-    receive_aside();
-    if (!*alive) return;
-    receiving_ = false;
-    flush();
-    look_aside_later();
-  });
-}
-
-void FramesChannel::consume(std::span<host::Datagram> datagrams) {
-  const auto alive = alive_;
-  for (auto& datagram : datagrams) {
+  for (auto& datagram : *datagrams) {
     if (datagram.bytes.data() == nullptr) {
       ended_ = true;
       hang_up_.expires_after(hang_up_grace);
@@ -149,6 +109,7 @@ void FramesChannel::consume(std::span<host::Datagram> datagrams) {
     handle(*message, datagram.descriptors);
     if (!*alive || broken_) return;  // whatever it says from here on, it is being killed
   }
+  if (!letters_.empty()) flush_soon();  // there may be room again
 }
 
 FramesChannel::Owed* FramesChannel::find(wire::AttemptRef ref) {
@@ -162,7 +123,7 @@ void FramesChannel::handle(const wire::Message& message, std::vector<FileHandle>
   } else if (const auto* failed = std::get_if<wire::Failed>(&message)) {
     if (find(failed->ref) != nullptr) end(failed->ref, fail(failed->code, std::string{failed->message}));
   } else if (const auto* hello = std::get_if<wire::Hello>(&message)) {
-    handle_hello(*hello, descriptors);
+    handle_hello(*hello);
   } else if (const auto* started = std::get_if<wire::Started>(&message)) {
     if (find(started->ref) != nullptr) listener_.attempt_started(started->ref.job, started->ref.attempt);
   } else if (const auto* progress = std::get_if<wire::Progress>(&message)) {
@@ -178,11 +139,9 @@ void FramesChannel::handle(const wire::Message& message, std::vector<FileHandle>
   }
 }
 
-void FramesChannel::handle_hello(const wire::Hello& hello, std::vector<FileHandle>& descriptors) {
+void FramesChannel::handle_hello(const wire::Hello& hello) {
   if (ready_) return broken("it said hello twice");
   if (hello.window == 0) return broken("its hello allows no job at all");
-  if (descriptors.size() > 1) return broken("its hello came with more than one descriptor");
-  if (!descriptors.empty()) aside_ = std::move(descriptors.front());
   ready_ = true;
   listener_.worker_ready(id_, hello.window);
 }
@@ -234,7 +193,6 @@ void FramesChannel::broken(std::string why) {
 
 void FramesChannel::exited(const Spawner::Exit& exit) {
   const auto alive = alive_;
-  receive_aside();
   while (*alive && !broken_ && !ended_ && socket_.is_open() && !owed_.empty()) {  // what was sent before the end counts
     auto datagrams = reader().receive(socket_.native_handle(), 1);
     if (!datagrams || datagrams->front().bytes.data() == nullptr) break;
@@ -292,7 +250,6 @@ Result<void> FramesChannel::assign(const Attempt& attempt) {
   }
   owed_.push_back({.ref = message.ref, .sink = attempt.sink});
   read();
-  look_aside_later();
   return {};
 }
 
@@ -326,7 +283,7 @@ void FramesChannel::send(const wire::Message& message) {
 
 /// At the end of what the loop has before it now: jobs that came in one burst leave together.
 void FramesChannel::flush_soon() {
-  if (receiving_ || std::exchange(flushing_, true)) return;
+  if (std::exchange(flushing_, true)) return;
   boost::asio::post(io_, [this, alive = alive_] {
     if (!*alive) return;
     flushing_ = false;

@@ -2,13 +2,11 @@
 ///
 /// Invariants: the socket is read while the worker owes a word, its hello or an attempt's end, and at no other time:
 /// what an idle worker says is nobody's business. Messages leave in the order in which they were said; those behind an
-/// attempt that the worker still has may wait for each other and leave together. Answers that were put aside are read
-/// before what came after them, after `look_interval` at the latest, and before the worker's end is told.
+/// attempt that the worker still has may wait for each other and leave together.
 #pragma once
 
 #include <memory>
 #include <optional>
-#include <span>
 #include <string>
 #include <vector>
 
@@ -57,11 +55,8 @@ class FramesChannel final : public Channel {
   [[nodiscard]] bool owes() const { return !ready_ || !owed_.empty(); }
   void read();
   void receive();
-  void receive_aside();
-  void look_aside_later();
-  void consume(std::span<host::Datagram> datagrams);
   void handle(const wire::Message& message, std::vector<FileHandle>& descriptors);
-  void handle_hello(const wire::Hello& hello, std::vector<FileHandle>& descriptors);
+  void handle_hello(const wire::Hello& hello);
   void handle_advance(const wire::Advance& advance);
   void handle_done(const wire::Done& done, std::vector<FileHandle>& descriptors);
   [[nodiscard]] Owed* find(wire::AttemptRef ref);
@@ -81,16 +76,12 @@ class FramesChannel final : public Channel {
   const WorkerSpec& spec_;
   boost::asio::posix::stream_descriptor socket_;
   boost::asio::steady_timer hang_up_;  ///< a worker that closed its socket gets this long to end
-  FileHandle aside_;                   ///< where answers may wait that need wake nobody: more jobs were at the worker
-  boost::asio::steady_timer look_;
-  bool looking_ = false;
   std::optional<Tail> tail_;
   std::vector<Owed> owed_;  ///< in the order in which they were handed over
   std::vector<Letter> letters_;
   pid_t process_ = 0;
   bool ready_ = false;
   bool reading_ = false;
-  bool receiving_ = false;  ///< in the middle of what it said
   bool flushing_ = false;
   bool ended_ = false;  ///< its side of the socket is closed
   bool broken_ = false;

@@ -3,10 +3,7 @@
 
 #include <future>
 #include <latch>
-#include <list>
-#include <mutex>
 #include <thread>
-#include <vector>
 
 #include <fmt/format.h>
 #include <pthread.h>
@@ -215,8 +212,6 @@ class WorkerPool::Impl {
   std::thread thread_;
   std::mutex tuning_mutex_;
   pool::Tuning tuning_;
-  std::mutex inbox_mutex_;
-  std::list<pool::Submission> inbox_;  // which moves no job when it grows
 
  private:
   static void name(pool::Submission& submission) {
@@ -224,25 +219,9 @@ class WorkerPool::Impl {
     submission.id = submission.options.id.empty() ? pool::to_job_id(submission.number) : submission.options.id;
   }
 
-  /// Jobs from other threads wait in the inbox, so that a burst of them costs one wake-up and one handler.
   void post(pool::Submission submission) {
-    bool first = false;
-    {
-      const std::lock_guard lock(inbox_mutex_);
-      first = inbox_.empty();
-      inbox_.push_back(std::move(submission));
-    }
-    if (first) loop_.post([this] { open_inbox(); });
-  }
-
-  /// On the loop. Whoever comes to it by another way about a job that was handed in before finds the job known.
-  void open_inbox() {
-    std::list<pool::Submission> jobs;
-    {
-      const std::lock_guard lock(inbox_mutex_);
-      jobs.swap(inbox_);
-    }
-    for (auto& job : jobs) supervisor_->submit(std::move(job));
+    loop_.post(
+        [this, s = std::make_shared<pool::Submission>(std::move(submission))] { supervisor_->submit(std::move(*s)); });
   }
 
   void run(const std::string& spawner, std::shared_ptr<std::promise<Result<std::string>>> answer) {

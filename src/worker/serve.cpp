@@ -34,11 +34,6 @@ constexpr Duration poll_interval = std::chrono::milliseconds{1};
 /// Jobs that may be handed over at once.
 constexpr std::uint32_t window = 8;
 constexpr std::size_t datagrams_at_once = 8;
-/// Answers that wait aside at most, and how long. By fours the engine refills a line of eight while the other half
-/// runs.
-constexpr unsigned most_aside = 3;
-constexpr Duration longest_aside = std::chrono::microseconds{100};
-constexpr std::size_t small_answer = 4096;
 
 /// A job as it was received, with texts of its own.
 struct Assignment {
@@ -55,8 +50,7 @@ struct Assignment {
 /// The socket and what has been read from it.
 class Line {
  public:
-  Line(FileHandle socket, FileHandle aside)
-      : socket_(std::move(socket)), aside_(std::move(aside)), reader_(datagrams_at_once, wire::frame_limit) {}
+  explicit Line(FileHandle socket) : socket_(std::move(socket)), reader_(datagrams_at_once, wire::frame_limit) {}
 
   [[nodiscard]] bool gone() const { return gone_; }
 
@@ -64,19 +58,6 @@ class Line {
     if (gone_) return;
     wire::encode(message, out_);
     if (!host::send_datagram(socket_.get(), out_, descriptors)) gone_ = true;
-  }
-
-  /// The end of a job. Behind it others may be there already: then it need not wake the engine by itself.
-  void answer(const wire::Message& message, std::span<const int> descriptors = {}) {
-    if (gone_) return;
-    if (!aside_ || backlog_.empty() || !descriptors.empty()) return send_answer(message, descriptors);
-    const auto now = host::system_clock().now();
-    if (waiting_aside_ == 0) aside_since_ = now;
-    if (waiting_aside_ == most_aside || now - aside_since_ > longest_aside) return send_answer(message, descriptors);
-    wire::encode(message, out_);
-    if (out_.size() > small_answer || !host::send_datagram(aside_.get(), out_))
-      return send_answer(message, descriptors);
-    ++waiting_aside_;
   }
 
   /// Blocks until there is a job; none once the engine is gone or said bye.
@@ -97,10 +78,6 @@ class Line {
   [[nodiscard]] bool cancelled(wire::AttemptRef ref) const { return gone_ || cancelled_ == ref; }
 
  private:
-  void send_answer(const wire::Message& message, std::span<const int> descriptors) {
-    waiting_aside_ = 0;
-    send(message, descriptors);
-  }
   /// For the next message; where the engine says so and it pays, by looking again and again instead of sleeping.
   void wait() {
     const host::Clock& clock = host::system_clock();
@@ -191,9 +168,6 @@ class Line {
   }
 
   FileHandle socket_;
-  FileHandle aside_;
-  unsigned waiting_aside_ = 0;
-  host::MonoTime aside_since_{};
   host::DatagramReader reader_;
   base::Spin spin_;
   std::string out_;
@@ -311,32 +285,22 @@ void answer(Line& line, wire::AttemptRef ref, Result<Reply> reply, RunningTask& 
     const bool is_inline = reply->size == 0;
     const int file = is_inline ? -1 : task.output_to_hand_over();
     const std::array<int, 1> descriptors{file};
-    line.answer(wire::Done{ref, is_inline, reply->size, content_type, reply->text, file >= 0},
-                std::span{descriptors}.first(file >= 0 ? 1 : 0));
+    line.send(wire::Done{ref, is_inline, reply->size, content_type, reply->text, file >= 0},
+              std::span{descriptors}.first(file >= 0 ? 1 : 0));
   } else {
     const std::string message = reply.error().cause
                                     ? to_string(reply.error()).substr(to_string(reply.error().code).size() + 2)
                                     : reply.error().message;
-    line.answer(wire::Failed{ref, reply.error().code, std::string_view{message}.substr(0, wire::message_limit)});
+    line.send(wire::Failed{ref, reply.error().code, std::string_view{message}.substr(0, wire::message_limit)});
   }
 }
 
 }  // namespace
 
-std::optional<Aside> make_aside() {
-  auto pair = host::seqpacket_pair();
-  if (!pair) return std::nullopt;
-  host::set_blocking(pair->first.get(), false);
-  return Aside{std::move(pair->first), std::move(pair->second)};
-}
-
-int serve_on(FileHandle socket, const std::map<std::string, Handler, std::less<>>& handlers,
-             std::optional<Aside> aside) {
+int serve_on(FileHandle socket, const std::map<std::string, Handler, std::less<>>& handlers) {
   std::signal(SIGPIPE, SIG_IGN);
-  Line line{std::move(socket), aside ? std::move(aside->ours) : FileHandle{}};
-  const std::array theirs{aside ? aside->theirs.get() : -1};
-  line.send(wire::Hello{window, "hotwell-sdk"}, std::span{theirs}.first(aside ? 1 : 0));
-  aside.reset();
+  Line line{std::move(socket)};
+  line.send(wire::Hello{window, "hotwell-sdk"});
   while (auto job = line.next_job()) {
     const wire::AttemptRef ref = job->ref;
     RunningTask task{line, std::move(*job)};

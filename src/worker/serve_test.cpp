@@ -1,13 +1,10 @@
 #include "worker/serve.hpp"
 
-#include <future>
 #include <new>
-#include <set>
 #include <stdexcept>
 #include <thread>
 
 #include <gtest/gtest.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "host/fd.hpp"
@@ -62,43 +59,6 @@ TEST(Serve, AnswersAJobInline) {
   EXPECT_EQ(answer, (wire::Message{wire::Done{{7, 1}, true, 0, "text/plain", "hello"}}));
   worker.send(wire::Bye{});
   worker.join();
-}
-
-TEST(Serve, PutsAnswersAsideWhileMoreJobsAreThereAndWakesTheEngineWithTheLast) {
-  auto [mine, theirs] = host::seqpacket_pair().value();
-  std::promise<void> go;
-  const Handlers handlers{{"echo", [&go](Task& task) -> Result<Reply> {
-                             if (task.payload() == "0") {
-                               go.get_future().wait();
-                               EXPECT_FALSE(task.cancelled());  // which takes from the socket what is there
-                             }
-                             return Reply::inline_text("text/plain", std::string{task.payload()});
-                           }}};
-  std::jthread worker(
-      [&handlers, s = std::move(theirs)]() mutable { EXPECT_EQ(serve_on(std::move(s), handlers, make_aside()), 0); });
-  std::string buffer(wire::frame_limit, '\0');
-  auto hello = host::receive_datagram(mine.get(), buffer).value();
-  ASSERT_EQ(hello.descriptors.size(), 1U);
-  const FileHandle aside = std::move(hello.descriptors.front());
-  std::string out;
-  for (const char* payload : {"0", "1", "2", "3", "4", "5"}) {
-    wire::encode(job("echo", payload), out);
-    ASSERT_TRUE(host::send_datagram(mine.get(), out).has_value());
-  }
-  go.set_value();
-  // However they are divided between the two: the first needs to wake nobody, and the last is told on the socket.
-  const auto first = host::receive_datagram(aside.get(), buffer).value();
-  EXPECT_EQ(std::get<wire::Done>(wire::decode(first.bytes).value()).text, "0");
-  std::set<std::string> told;
-  while (!told.contains("5")) {
-    const auto next = host::receive_datagram(mine.get(), buffer).value();
-    told.emplace(std::get<wire::Done>(wire::decode(next.bytes).value()).text);
-  }
-  while (const auto next = host::receive_datagram(aside.get(), buffer, MSG_DONTWAIT))
-    told.emplace(std::get<wire::Done>(wire::decode(next->bytes).value()).text);
-  EXPECT_EQ(told, (std::set<std::string>{"1", "2", "3", "4", "5"}));
-  wire::encode(wire::Bye{}, out);
-  ASSERT_TRUE(host::send_datagram(mine.get(), out).has_value());
 }
 
 TEST(Serve, HandsInDescriptorsAndTakesALongResultByDescriptor) {

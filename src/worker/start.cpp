@@ -43,14 +43,13 @@ int serve(const std::map<std::string, Handler, std::less<>>& handlers, const Ser
   if (is_template() && !fork_workers()) return EXIT_SUCCESS;
   ::fcntl(wire::worker_descriptor, F_SETFD, FD_CLOEXEC);  // not for children of the worker
   FileHandle socket{wire::worker_descriptor};
-  auto aside = make_aside();
   if (const auto sandbox = sandbox_for(take_settings(socket.get()), options.sandbox)) {
     if (const auto confined = confine(*sandbox); !confined) {
       std::fprintf(stderr, "%s\n", to_string(confined.error()).c_str());
       return EXIT_FAILURE;
     }
   }
-  return serve_on(std::move(socket), handlers, std::move(aside));
+  return serve_on(std::move(socket), handlers);
 }
 
 }  // namespace hotwell::worker

@@ -61,10 +61,9 @@ Result<Reply> wait_for_cancel(Task& task) {
   return fail(Code::cancelled, "stopped as asked");
 }
 
-/// Echoes, but for the payload that kills it and the one that keeps it until it is cancelled.
+/// Echoes, but for the payload that kills it.
 Result<Reply> fragile(Task& task) {
   if (task.payload() == "die") std::abort();
-  if (task.payload() == "wait") return wait_for_cancel(task);
   return echo(task);
 }
 
