@@ -130,6 +130,9 @@ Error receive_error(int error) {
   return system_error(error, "receiving a message");
 }
 
+/// The other side closed its socket without reading all: the kernel says so once and first, ahead of what it had sent.
+bool again(int error) { return error == EINTR || error == ECONNRESET; }
+
 /// False where the kernel had to leave something of it out. Takes its descriptors in either case.
 bool open_envelope(msghdr& message, std::string_view bytes, Datagram& datagram) {
   datagram.bytes = {};
@@ -190,9 +193,8 @@ Result<Datagram> receive_datagram(int socket, std::span<char> buffer, int flags)
   envelope.to_receive(message, buffer);
   ssize_t size;
   do size = ::recvmsg(socket, &message, flags | MSG_CMSG_CLOEXEC);
-  while (size < 0 && errno == EINTR);
+  while (size < 0 && again(errno));
   Datagram datagram;
-  if (size < 0 && errno == ECONNRESET) return datagram;
   if (size < 0) return std::unexpected(receive_error(errno));
   if (!open_envelope(message, {buffer.data(), static_cast<std::size_t>(size)}, datagram)) return too_long();
   return datagram;
@@ -211,11 +213,7 @@ Result<std::span<Datagram>> DatagramReader::receive(int socket, std::size_t most
   do
     count =
         ::recvmmsg(socket, messages, static_cast<unsigned>(room), flags | MSG_CMSG_CLOEXEC | MSG_WAITFORONE, nullptr);
-  while (count < 0 && errno == EINTR);
-  if (count < 0 && errno == ECONNRESET) {
-    datagrams_.front() = {};
-    return std::span{datagrams_}.first(1);
-  }
+  while (count < 0 && again(errno));
   if (count < 0) return std::unexpected(receive_error(errno));
   bool whole = true;
   for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
