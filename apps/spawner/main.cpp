@@ -4,7 +4,6 @@
 ///
 ///   engine ── launcher ── spawner (init of an outer PID namespace) ──┬─ warden (init of an inner one) ── program ──
 ///   ...                                                              ├─ warden ── program ── ...
-///                                                                    ├─ cell: a warden without a program yet
 ///                                                                    └─ template
 ///
 /// Invariants: nothing that a program started outlives its warden, no warden outlives the spawner, and the spawner
@@ -30,7 +29,6 @@
 #include "apps/spawner/cgroup.hpp"
 #include "apps/spawner/enclosure.hpp"
 #include "apps/spawner/messages.hpp"
-#include "apps/spawner/program.hpp"
 #include "apps/spawner/templates.hpp"
 #include "apps/spawner/workers.hpp"
 #include "wire/spawn.hpp"
@@ -58,12 +56,7 @@ class Spawner {
       std::vector<pollfd> watched{{wire::spawner_descriptor, POLLIN, 0}, {signals_, POLLIN, 0}};
       watched.push_back({workers_.reports(), POLLIN, 0});
       for (const int socket : templates_.sockets()) watched.push_back({socket, POLLIN, 0});
-      // What makes later starts quicker waits until there is nothing else to do.
-      const bool idle_work = workers_.can_prepare();
-      const int ready =
-          ::poll(watched.data(), watched.size(), idle_work ? 0 : templates_.wait(Templates::Clock::now()));
-      if (ready < 0) continue;
-      if (ready == 0 && idle_work) workers_.prepare();
+      if (::poll(watched.data(), watched.size(), templates_.wait(Templates::Clock::now())) < 0) continue;
       templates_.read();
       workers_.read_reports();
       if (watched[1].revents != 0) reap();
@@ -91,7 +84,7 @@ class Spawner {
     wire::SignalRequest signal;
     if (wire::decode(received.bytes, request) && request.descriptors.size() == received.descriptors.size()) {
       if (request.template_id != 0) return templates_.spawn(request, received.bytes, std::move(received.descriptors));
-      workers_.spawn(request, received.bytes, received.descriptors);
+      workers_.spawn(request, received.descriptors);
     } else if (wire::decode(received.bytes, signal)) {
       const auto number = static_cast<int>(signal.signal);
       if (!templates_.signal(signal.id, number)) workers_.signal(signal.id, number);
@@ -131,7 +124,6 @@ int main(int argc, char** argv) {
   }
   ::close_range(wire::spawner_descriptor + 1, ~0U, 0);  // what a host program left open by mistake
   ::fcntl(wire::spawner_descriptor, F_SETFD, FD_CLOEXEC);
-  spawner::reset_signals();  // a host program may ignore some, and exec keeps that
   const auto enclosure = option.empty()         ? spawner::enclose()
                          : option == "--rescan" ? spawner::Enclosure{false, {}, "rescans were asked for"}
                                                 : spawner::best_effort("best effort was asked for");

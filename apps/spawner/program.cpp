@@ -7,12 +7,6 @@
 
 namespace hotwell::spawner {
 
-void reset_signals() {
-  struct sigaction standard{};
-  standard.sa_handler = SIG_DFL;
-  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
-}
-
 void execute(const wire::SpawnRequest& request) {
   std::vector<std::string> texts;
   texts.reserve(request.argv.size() + request.env.size());
@@ -23,6 +17,9 @@ void execute(const wire::SpawnRequest& request) {
   env.push_back(nullptr);
   if (!request.directory.empty() && ::chdir(std::string{request.directory}.c_str()) != 0) return;
   environ = env.data();  // execvp searches this PATH
+  struct sigaction standard{};
+  standard.sa_handler = SIG_DFL;
+  for (int signal = 1; signal < NSIG; ++signal) ::sigaction(signal, &standard, nullptr);
   sigset_t none;
   ::sigemptyset(&none);
   ::sigprocmask(SIG_SETMASK, &none, nullptr);

@@ -7,9 +7,7 @@
 
 namespace hotwell::spawner {
 
-/// Gives every signal its default action, for this process and what it will start.
-void reset_signals();
-/// Empties the signal mask, then executes. Returns with errno where it cannot.
+/// Gives every signal its default action and an empty mask, then executes. Returns with errno where it cannot.
 void execute(const wire::SpawnRequest& request);
 
 }  // namespace hotwell::spawner

@@ -42,7 +42,7 @@ void Templates::spawn(const wire::SpawnRequest& request, std::string_view datagr
   if (from.state == Template::State::ready)
     fork(from, request, descriptors);
   else
-    workers_.spawn(request, datagram, descriptors);
+    workers_.spawn(request, descriptors);
   close_all(descriptors);
 }
 
@@ -133,7 +133,7 @@ void Templates::fork(Template& from, const wire::SpawnRequest& request, const st
   if (send(from.socket, wire::encode(fork), sent))
     from.forking.emplace(request.id, 0);
   else
-    workers_.spawn(request, wire::encode(request), descriptors);
+    workers_.spawn(request, descriptors);
 }
 
 void Templates::lose(Template& lost, Template::State state) {
@@ -143,7 +143,7 @@ void Templates::lose(Template& lost, Template::State state) {
   for (const auto& [id, signal] : std::exchange(lost.forking, {})) workers_.refuse(id, EAGAIN);
   for (auto& [id, waiting] : std::exchange(lost.waiting, {})) {
     wire::SpawnRequest request;
-    if (wire::decode(waiting.datagram, request)) workers_.spawn(request, waiting.datagram, waiting.descriptors);
+    if (wire::decode(waiting.datagram, request)) workers_.spawn(request, waiting.descriptors);
     close_all(waiting.descriptors);
   }
 }

@@ -19,56 +19,40 @@ namespace {
 /// More than this can only be children of templates that ended before they could say so.
 constexpr std::size_t most_unknown = 256;
 
-/// In the warden.
-[[noreturn]] void begin(const worker::Ward& ward, const wire::SpawnRequest& request,
-                        const std::vector<int>& descriptors) {
-  int start_error = 0;
-  // vfork: the program's first steps run on the warden's memory, which costs no page tables.
-  const pid_t program = ::vfork();
-  if (program == 0) {
-    worker::become_ward();
-    if (worker::install(descriptors, request.descriptors, request.limits)) execute(request);
-    start_error = errno;
-    ::_exit(127);
-  }
-  if (program < 0) start_error = errno;
-  worker::guard(ward, program, start_error);
-}
-
 }  // namespace
 
-Workers::Workers(Place place) : place_(std::move(place)), cells_(begin) {
+Workers::Workers(Place place) : place_(std::move(place)) {
   int ends[2];
   if (::socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, ends) != 0) ::_exit(1);
   reports_read_ = ends[0];
   reports_write_ = ends[1];
 }
 
-worker::Ward Workers::ward(std::uint32_t id) const {
-  return {
-      .id = id, .enclosed = place_.enclosed, .spawner = ::getpid(), .reports = reports_write_, .cgroup = place_.cgroup};
-}
-
-void Workers::spawn(const wire::SpawnRequest& request, std::string_view datagram, const std::vector<int>& descriptors) {
-  wants_cells_ = place_.enclosed;
-  if (const auto cell = cells_.take(datagram, descriptors)) {
-    ::close(cell->socket);
-    return began(request.id, cell->warden, cell->pidfd);
-  }
-  const worker::Ward made = ward(request.id);
+void Workers::spawn(const wire::SpawnRequest& request, const std::vector<int>& descriptors) {
+  const worker::Ward ward{.id = request.id,
+                          .enclosed = place_.enclosed,
+                          .spawner = ::getpid(),
+                          .reports = reports_write_,
+                          .cgroup = place_.cgroup};
   int pidfd = -1;
-  const pid_t warden = worker::fork_warden(made, pidfd);
+  const pid_t warden = worker::fork_warden(ward, pidfd);
   if (warden == 0) {
-    worker::become_warden(made);
-    begin(made, request, descriptors);
+    worker::become_warden(ward);
+    int start_error = 0;
+    // vfork: the program's first steps run on the warden's memory, which costs no page tables.
+    const pid_t program = ::vfork();
+    if (program == 0) {
+      worker::become_ward();
+      if (worker::install(descriptors, request.descriptors, request.limits)) execute(request);
+      start_error = errno;
+      ::_exit(127);
+    }
+    if (program < 0) start_error = errno;
+    worker::guard(ward, program, start_error);
   }
   if (warden < 0) return refuse(request.id, errno);
-  began(request.id, warden, pidfd);
-}
-
-void Workers::began(std::uint32_t id, pid_t warden, int pidfd) {
-  workers_[id].warden = warden;
-  send(place_.pool, wire::encode(wire::Spawned{id, 0}), {pidfd});
+  workers_[request.id].warden = warden;
+  send(place_.pool, wire::encode(wire::Spawned{request.id, 0}), {pidfd});
   ::close(pidfd);
 }
 
@@ -78,9 +62,7 @@ void Workers::add(const wire::Forked& forked, int pidfd) {
   Worker& worker = workers_[forked.id];
   worker.warden = static_cast<pid_t>(forked.warden);
   send(place_.pool, wire::encode(wire::Spawned{forked.id, 0}), {pidfd});
-  // Where it still runs, what ended under its number was another one.
-  if (const auto node = unknown_.extract(worker.warden); node && ::kill(node.key(), 0) != 0)
-    ended(node.key(), node.mapped());
+  if (const auto node = unknown_.extract(worker.warden)) ended(node.key(), node.mapped());
 }
 
 void Workers::refuse(std::uint32_t id, int error) const {
@@ -106,7 +88,6 @@ void Workers::read_reports() {
 }
 
 bool Workers::ended(pid_t pid, int status) {
-  if (cells_.ended(pid)) return true;
   read_reports();  // what was sent before the end is there
   const auto found = std::ranges::find_if(workers_, [pid](const auto& entry) { return entry.second.warden == pid; });
   if (found == workers_.end()) {

@@ -12,9 +12,7 @@
 
 #include <sys/types.h>
 
-#include "apps/spawner/cells.hpp"
 #include "wire/spawn.hpp"
-#include "worker/warden.hpp"
 
 namespace hotwell::spawner {
 
@@ -27,8 +25,8 @@ class Workers {
   };
   explicit Workers(Place place);
 
-  /// By exec. `datagram` is the request as it came.
-  void spawn(const wire::SpawnRequest& request, std::string_view datagram, const std::vector<int>& descriptors);
+  /// By exec.
+  void spawn(const wire::SpawnRequest& request, const std::vector<int>& descriptors);
   /// One that a template forked; `pidfd` is its warden's, negative where there is none.
   void add(const wire::Forked& forked, int pidfd);
   void refuse(std::uint32_t id, int error) const;
@@ -39,10 +37,6 @@ class Workers {
   bool ended(pid_t pid, int status);
   /// Best effort alone: asks every warden to kill its tree.
   void kill_all() const;
-
-  /// Whether there is something to get ready for the workers to come, and doing so, a step at a time.
-  [[nodiscard]] bool can_prepare() const { return wants_cells_ && !cells_.full(); }
-  void prepare() { cells_.add(ward(0)); }
 
   [[nodiscard]] bool enclosed() const { return place_.enclosed; }
   [[nodiscard]] const std::string& cgroup() const { return place_.cgroup; }
@@ -56,13 +50,9 @@ class Workers {
     std::optional<wire::Exited> report;
   };
 
-  [[nodiscard]] worker::Ward ward(std::uint32_t id) const;
-  void began(std::uint32_t id, pid_t warden, int pidfd);
   void tell_exit(std::uint32_t id, const Worker& worker, int warden_status);
 
   Place place_;
-  Cells cells_;
-  bool wants_cells_ = false;  ///< workers are exec'ed here, into namespaces
   int reports_read_ = -1;
   int reports_write_ = -1;
   std::map<std::uint32_t, Worker> workers_;

@@ -8,14 +8,10 @@
 #include <cstring>
 #include <limits>
 #include <memory>
-#include <optional>
-#include <vector>
 
 #include <fcntl.h>
-#include <linux/filter.h>
 #include <linux/landlock.h>
 #include <linux/sched.h>
-#include <linux/seccomp.h>
 #include <seccomp.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
@@ -61,13 +57,6 @@ constexpr std::array harmless{
 constexpr std::array<scmp_datum_t, 9> descriptor_commands{F_DUPFD, F_DUPFD_CLOEXEC, F_GETFD,     F_SETFD,     F_GETFL,
                                                           F_SETFL, F_ADD_SEALS,     F_GET_SEALS, F_SETPIPE_SZ};
 
-using Program = std::vector<sock_filter>;
-
-std::unexpected<Error> refused(int error) {
-  return fail(Code::unavailable, std::string{"a worker cannot be confined: system calls cannot be filtered here: "} +
-                                     std::strerror(error));
-}
-
 class Filter {
  public:
   Filter() : context_(seccomp_init(SCMP_ACT_ERRNO(EPERM)), &seccomp_release) {}
@@ -78,19 +67,15 @@ class Filter {
   }
   void answer(int call, int error) { add(SCMP_ACT_ERRNO(static_cast<std::uint32_t>(error)), call); }
 
-  /// The filter as the kernel takes it.
-  Result<Program> compile() {
-    Program program;
+  Result<void> load() {
     if (context_) {
+      keep(seccomp_attr_set(context_.get(), SCMP_FLTATR_CTL_TSYNC, 1));     // whatever threads there are
       keep(seccomp_attr_set(context_.get(), SCMP_FLTATR_CTL_OPTIMIZE, 2));  // a tree: tens of calls are in it
-      const FileHandle file{::memfd_create("hotwell-filter", MFD_CLOEXEC)};
-      if (error_ == 0) keep(seccomp_export_bpf(context_.get(), file.get()));
-      const off_t size = ::lseek(file.get(), 0, SEEK_END);
-      program.resize(size > 0 ? static_cast<std::size_t>(size) / sizeof(sock_filter) : 0);
-      if (error_ == 0 && ::pread(file.get(), program.data(), static_cast<std::size_t>(size), 0) != size) error_ = -EIO;
+      if (error_ == 0) keep(seccomp_load(context_.get()));
     }
-    if (context_ && error_ == 0) return program;
-    return refused(context_ ? -error_ : ENOMEM);
+    if (context_ && error_ == 0) return {};
+    return fail(Code::unavailable, std::string{"a worker cannot be confined: system calls cannot be filtered here: "} +
+                                       std::strerror(context_ ? -error_ : ENOMEM));
   }
 
  private:
@@ -113,7 +98,7 @@ scmp_arg_cmp masked(unsigned argument, scmp_datum_t mask, scmp_datum_t value) {
   return {argument, SCMP_CMP_MASKED_EQ, mask, value};
 }
 
-Result<Program> compile_filter() {
+Result<void> filter_system_calls() {
   Filter filter;
   for (const int call : harmless) filter.allow(call);
   // Threads, but no processes: clone3 hides its flags in memory, and libc falls back to clone.
@@ -131,26 +116,7 @@ Result<Program> compile_filter() {
   filter.allow(SCMP_SYS(prlimit64), equals(0, 0), equals(2, 0));                     // asks alone
   filter.allow(SCMP_SYS(prctl), equals(0, PR_SET_NAME));
   filter.allow(SCMP_SYS(prctl), equals(0, PR_GET_NAME));
-  return filter.compile();
-}
-
-/// This process's, made ahead.
-std::optional<Program>& prepared_filter() {
-  static std::optional<Program> program;
-  return program;
-}
-
-Result<void> filter_system_calls() {
-  if (!prepared_filter()) {
-    auto compiled = compile_filter();
-    if (!compiled) return std::unexpected(compiled.error());
-    prepared_filter() = std::move(*compiled);
-  }
-  Program& program = *prepared_filter();
-  const sock_fprog loaded{static_cast<unsigned short>(program.size()), program.data()};
-  // Whatever threads there are.
-  if (::syscall(SYS_seccomp, SECCOMP_SET_MODE_FILTER, SECCOMP_FILTER_FLAG_TSYNC, &loaded) == 0) return {};
-  return refused(errno);
+  return filter.load();
 }
 
 /// No path, no port, no signal to others: a second lock on the same doors, where the kernel has it.
@@ -191,10 +157,6 @@ Result<void> bound(__rlimit_resource resource, std::uint64_t value, const char* 
 }
 
 }  // namespace
-
-void prepare_to_confine() {
-  if (auto compiled = compile_filter()) prepared_filter() = std::move(*compiled);
-}
 
 Result<void> confine(const Sandbox& sandbox) {
   constexpr auto no_limit = std::numeric_limits<std::uint64_t>::max();

@@ -12,8 +12,6 @@
 
 namespace hotwell::worker {
 
-/// Does what confine() can do before it is known whether and how the process is to be confined; in that process itself.
-void prepare_to_confine();
 /// Confines this process for the rest of its life. Call it before it starts threads.
 /// Errors: unavailable where the kernel has no seccomp filters; what was done until then stays. Landlock is used where
 /// the kernel has it: the filter alone refuses the same.

@@ -3,8 +3,7 @@
 ///
 /// Invariants: each worker has a warden and a PID namespace of its own, made by the template but the spawner's child,
 /// so that a template's end is no worker's. A worker keeps nothing of the template but its memory: no descriptor, no
-/// capability that an exec'ed program would not have. One worker is forked ahead, and waits for its request; it ends
-/// with its template.
+/// capability that an exec'ed program would not have.
 #pragma once
 
 namespace hotwell::worker {
