@@ -15,6 +15,7 @@
 #include <memory>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <fcntl.h>
@@ -195,30 +196,42 @@ std::string churn(const fs::path& directory) {
       static_cast<double>(written) / static_cast<double>(user), static_cast<double>(hits) / asks);
 }
 
-/// Fills a store in a process of its own, which dies as if by kill -9.
-void fill_and_die(const std::function<std::unique_ptr<bench::Store>()>& open, std::size_t count) {
+/// Fills a store in a process of its own, which dies as if by kill -9. It runs this program anew: a forked copy would
+/// lack the threads that RocksDB keeps for the whole process, and wait for them for ever.
+void fill_and_die(const char* store, const fs::path& where, std::size_t count) {
   const pid_t child = ::fork();
   if (child == 0) {
-    const auto store = open();
-    const std::string value(1024, 'v');
-    for (std::size_t i = 0; i < count; ++i) store->put(name_of(i), value);
-    ::kill(::getpid(), SIGKILL);
+    ::execl("/proc/self/exe", "hotwell-bench-disk", "--fill-and-die", store, where.c_str(),
+            std::to_string(count).c_str(), static_cast<char*>(nullptr));
+    ::_exit(127);
   }
   int status = 0;
   ::waitpid(child, &status, 0);
+  require(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL, "filling a store");
+}
+
+std::unique_ptr<Tier> open_serving(const fs::path& where) {
+  return std::make_unique<Tier>(where, 1_GiB, cache::Opens::serving);
+}
+
+[[noreturn]] void fill_then_die(const std::string& name, const fs::path& where, std::size_t count) {
+  const auto store = name == "rocksdb" ? bench::open_rocksdb(where) : open_serving(where);
+  const std::string value(1024, 'v');
+  for (std::size_t i = 0; i < count; ++i) store->put(name_of(i), value);
+  ::kill(::getpid(), SIGKILL);
+  std::abort();
 }
 
 std::string reopen(const fs::path& directory, int rounds) {
   constexpr std::size_t count = 880'000;  // what 1 GiB of regions takes, but for the one that is kept free
   const auto where = directory / "reopen";
-  const auto open = [&] { return std::make_unique<Tier>(where, 1_GiB, cache::Opens::serving); };
   std::vector<double> opened, first, oldest, whole, rocks;
   double index = 0;
   for (int round = 0; round < rounds; ++round) {
-    fill_and_die(open, count);
+    fill_and_die("hotwell", where, count);
     {
       const auto begin = Clock::now();
-      const auto store = open();
+      const auto store = open_serving(where);
       opened.push_back(seconds_since(begin));
       require(store->get(name_of(count - 1000)) == 1024, "the first hit");
       first.push_back(seconds_since(begin));
@@ -231,7 +244,7 @@ std::string reopen(const fs::path& directory, int rounds) {
       index = static_cast<double>(store->tier().index_memory()) / static_cast<double>(entries);
     }
     fs::remove_all(where);
-    fill_and_die([&] { return bench::open_rocksdb(where); }, count);
+    fill_and_die("rocksdb", where, count);
     {
       const auto begin = Clock::now();
       const auto store = bench::open_rocksdb(where);
@@ -252,6 +265,7 @@ int main(int argc, char** argv) {
     std::fprintf(stderr, "hotwell-bench-disk DIRECTORY [ROUNDS] [PART...]\n");
     return 2;
   }
+  if (argc == 5 && std::string_view(argv[1]) == "--fill-and-die") fill_then_die(argv[2], argv[3], std::stoul(argv[4]));
   const fs::path directory = argv[1];
   const int rounds = argc > 2 ? std::atoi(argv[2]) : 3;
   fs::create_directories(directory);
