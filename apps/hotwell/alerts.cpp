@@ -1,5 +1,7 @@
-/// hotwell alerts: what fires, silences, and whether a channel works.
+/// hotwell alerts: what fires, silences, rules that are added while the daemon runs, and whether a channel works.
+#include <cstdint>
 #include <cstdio>
+#include <optional>
 
 #include <fmt/format.h>
 #include <boost/json.hpp>
@@ -18,6 +20,13 @@ struct AlertsOptions {
   std::string name;
   std::string comment;
   double seconds = 3600;
+  struct Rule {
+    std::string series, endpoint, operation, severity, message;
+    bool below = false;
+    double level = 0;
+    std::optional<double> clear, window, raise_for, clear_for;
+    std::optional<std::uint64_t> min_samples;
+  } rule;
 };
 
 const boost::json::array* array_in(const boost::json::value& answer, std::string_view name) {
@@ -64,6 +73,55 @@ std::string alerts_text(const boost::json::value& answer) {
   return text;
 }
 
+std::string rules_text(const boost::json::value& answer) {
+  const auto* rules = array_in(answer, "rules");
+  if (rules == nullptr) return "";
+  Table table(
+      {{"rule"}, {"from"}, {"status"}, {"value", Table::Align::right}, {"fires", Table::Align::right}, {"unit"}});
+  for (const auto& rule : *rules) {
+    const auto flag = [&](const char* name) { return rule.at(name).is_bool() && rule.at(name).as_bool(); };
+    const auto* value = rule.as_object().if_contains("value");
+    table.add({text_at(rule, "/type"),
+               flag("added") ? "added"
+               : flag("own") ? "configuration"
+                             : "",
+               text_at(rule, "/status"),
+               value == nullptr || value->is_null() ? "" : fmt::format("{:.6g}", number_at(rule, "/value")),
+               fmt::format("{} {:.6g}", flag("below") ? "<" : ">", number_at(rule, "/threshold")),
+               text_at(rule, "/unit")});
+  }
+  return table.text();
+}
+
+boost::json::object rule_body(const AlertsOptions::Rule& rule) {
+  boost::json::object body{{"series", rule.series}, {"op", rule.below ? "<" : ">"}, {"level", rule.level}};
+  const auto text = [&](const char* name, const std::string& value) {
+    if (!value.empty()) body[name] = value;
+  };
+  const auto number = [&](const char* name, const auto& value) {
+    if (value) body[name] = *value;
+  };
+  text("endpoint", rule.endpoint);
+  text("operation", rule.operation);
+  text("severity", rule.severity);
+  text("message", rule.message);
+  number("clear", rule.clear);
+  number("window", rule.window);
+  number("for", rule.raise_for);
+  number("clear_for", rule.clear_for);
+  number("min_samples", rule.min_samples);
+  return body;
+}
+
+Outcome<void> show_rules(const AlertsOptions& options) {
+  auto daemon = find_daemon(options.daemon);
+  if (!daemon) return std::unexpected(daemon.error());
+  const auto answer = get_json(*daemon, options.json ? "/v1/alerts/rules" : "/v1/alerts");
+  if (!answer) return std::unexpected(answer.error());
+  std::fputs((options.json ? pretty(*answer) : rules_text(*answer)).c_str(), stdout);
+  return {};
+}
+
 Outcome<void> show_alerts(const AlertsOptions& options) {
   auto daemon = find_daemon(options.daemon);
   if (!daemon) return std::unexpected(daemon.error());
@@ -90,7 +148,7 @@ Outcome<void> send(const AlertsOptions& options, std::string method, std::string
 
 void add_alerts(CLI::App& root, Commands& commands) {
   auto options = std::make_shared<AlertsOptions>();
-  CLI::App* list = root.add_subcommand("alerts", "Show what fires; silence it; test where it is told.");
+  CLI::App* list = root.add_subcommand("alerts", "Show what fires; silence it; add rules; test where it is told.");
   list->require_subcommand(0, 1);
   list->add_flag("--json", options->json, "as the server says it");
   add_daemon_options(*list, options->daemon);
@@ -103,6 +161,41 @@ void add_alerts(CLI::App& root, Commands& commands) {
     return send(*options, "POST", "/v1/alerts/test",
                 boost::json::serialize(boost::json::object{{"channel", options->name}}),
                 fmt::format("channel {} works", options->name));
+  });
+
+  CLI::App* rules = list->add_subcommand("rules", "Show what is judged, with its level and what was seen last.");
+  rules->add_flag("--json", options->json, "those that were added, as `add` takes them");
+  add_daemon_options(*rules, options->daemon);
+  commands.on(rules, [options] { return show_rules(*options); });
+
+  CLI::App* add = list->add_subcommand("add", "Add a rule of your own, or change one; it stays until it is removed.");
+  auto& rule = options->rule;
+  add->add_option("NAME", options->name, "the alert's type")->required()->type_name("");
+  add->add_option("--series", rule.series, "what it is about: a name of GET /v1/series")->required()->type_name("");
+  add->add_option("--level", rule.level, "where it is raised, in the series' unit")->required()->type_name("");
+  add->add_flag("--below", rule.below, "raised below the level, not above it");
+  add->add_option("--endpoint", rule.endpoint, "of this endpoint's requests alone")->type_name("");
+  add->add_option("--operation", rule.operation, "or of this operation's jobs")->type_name("");
+  add->add_option("--clear", rule.clear, "where it resolves; else a tenth of the level back")->type_name("");
+  add->add_option("--window", rule.window, "seconds that its value looks back on; else 60")->type_name("");
+  add->add_option("--for", rule.raise_for, "seconds beyond the level; else monitor.for")->type_name("");
+  add->add_option("--clear-for", rule.clear_for, "seconds at its end; else monitor.clear_for")->type_name("");
+  add->add_option("--min-samples", rule.min_samples, "with fewer in the window nothing is raised")->type_name("");
+  add->add_option("--severity", rule.severity, "info, warning or critical")->type_name("");
+  add->add_option("--message", rule.message, "begins what is told of it")->type_name("");
+  add_daemon_options(*add, options->daemon);
+  commands.on(add, [options] {
+    return send(*options, "PUT", "/v1/alerts/rules/" + encode_segment(options->name),
+                boost::json::serialize(rule_body(options->rule)),
+                fmt::format("{} is in force, and stays so until it is removed", options->name));
+  });
+
+  CLI::App* remove = list->add_subcommand("remove", "Remove a rule that was added.");
+  remove->add_option("NAME", options->name, "the alert's type")->required()->type_name("");
+  add_daemon_options(*remove, options->daemon);
+  commands.on(remove, [options] {
+    return send(*options, "DELETE", "/v1/alerts/rules/" + encode_segment(options->name), "",
+                fmt::format("{} is removed", options->name));
   });
 
   CLI::App* silence = list->add_subcommand("silence", "Tell nobody of an alert for a while.");

@@ -75,7 +75,8 @@ void reload_settings(const Settings& settings, Config& in_force, Engine& engine)
     return;
   }
   const auto result = engine::reload(in_force, *next, engine.knobs(),
-                                     [&](const auto& rules) { return engine.monitor().set_rules(rules); });
+                                     {.rules = [&](const auto& rules) { return engine.monitor().set_rules(rules); },
+                                      .channels = [&](const auto& all) { return engine.monitor().set_channels(all); }});
   for (const auto& applied : result.applied) base::log().info("reload: {}", applied);
   for (const auto& refused : result.refused) base::log().error("reload: {}", refused);
   if (!result.kept.empty())

@@ -245,7 +245,8 @@ double microseconds(const std::function<void()>& body) {
 }
 
 /// Histograms of 17 lines each, as many as 15,000 lines take; both sides write the same. Then a whole monitor with 256
-/// endpoints and as many operations, beside a registry that gives as many lines.
+/// endpoints and as many operations, each of which went on since the scrape before, beside a registry that gives as
+/// many lines.
 json::object scrapes() {
   using hotwell::wire::Exposition;
   constexpr std::size_t histograms = 15'000 / 17;
@@ -267,11 +268,15 @@ json::object scrapes() {
 
   hotwell::Monitor monitor;
   Durations durations;
-  for (std::size_t i = 0; i < endpoints; ++i)
-    for (int n = 0; n < 2'000; ++n) {
-      monitor.track_request(durations.next(), RequestOutcome::ok, name_of(i));
-      monitor.track_job(durations.next(), name_of(i));
-    }
+  const auto go_on = [&](int times) {
+    for (std::size_t i = 0; i < endpoints; ++i)
+      for (int n = 0; n < times; ++n) {
+        monitor.track_request(durations.next(), RequestOutcome::ok, name_of(i));
+        monitor.track_job(durations.next(), name_of(i));
+      }
+  };
+  go_on(2'000);
+  monitor.start();
   const std::string whole = monitor.prometheus();
   const auto lines = static_cast<std::size_t>(std::ranges::count(whole, '\n'));
   const auto registry = registry_of(histograms);
@@ -290,6 +295,7 @@ json::object scrapes() {
       keep(text);
     }));
     theirs.push_back(microseconds([&] { keep(serializer.Serialize(registry->Collect())); }));
+    go_on(1);
     whole_ours.push_back(microseconds([&] { keep(monitor.prometheus()); }));
     whole_theirs.push_back(microseconds([&] { keep(serializer.Serialize(as_many->Collect())); }));
   }
@@ -317,9 +323,9 @@ class Time : public hotwell::host::Clock {
   }
 };
 
-/// What a monitor of 256 endpoints and as many operations has taken after six minutes of simulated time with ten
-/// requests an endpoint and second, written by two threads in turn.
-json::object memory() {
+/// What a monitor of 256 endpoints, and of as many operations where they are asked for, has taken after six minutes of
+/// simulated time with ten requests an endpoint and second, written by two threads in turn.
+json::object memory(std::size_t operations) {
   const auto directory =
       std::filesystem::temp_directory_path() / ("hotwell-bench-monitor-" + std::to_string(::getpid()));
   ::malloc_trim(0);
@@ -333,11 +339,11 @@ json::object memory() {
     const auto second_of = [&](std::uint64_t seed) {
       std::mt19937_64 random(seed);
       std::lognormal_distribution latency(16., 0.7);
-      for (const auto& name : names)
+      for (std::size_t i = 0; i < endpoints; ++i)
         for (int n = 0; n < 5; ++n) {
           const Duration took{static_cast<Duration::rep>(latency(random))};
-          monitor.recorder().record(took, RequestOutcome::ok, name);
-          monitor.operations().record(took, RequestOutcome::ok, name);
+          monitor.recorder().record(took, RequestOutcome::ok, names[i]);
+          if (i < operations) monitor.operations().record(took, RequestOutcome::ok, names[i]);
         }
     };
     std::atomic<int> turn{0};
@@ -418,7 +424,8 @@ int main(int argc, char** argv) {
     return 0;
   }
   json::object answer;
-  answer["memory"] = memory();  // first, while the process is small
+  answer["memory"] = memory(0);  // first, while the process is small
+  answer["memory_with_operations"] = memory(endpoints);
   answer["recording"] = recording();
   answer["quantile_errors"] = quantile_errors();
   answer["lost"] = lost();

@@ -67,6 +67,10 @@ struct AlertRuleOptions {
 
   friend bool operator==(const AlertRuleOptions&, const AlertRuleOptions&) = default;
 };
+/// With the members of [[alerts.rule]], durations in seconds.
+[[nodiscard]] std::string to_json(const AlertRuleOptions& rule);
+/// Errors: invalid_argument with the member's name and what was expected; whether the rule makes sense a monitor says.
+[[nodiscard]] Result<AlertRuleOptions> alert_rule_from_json(std::string_view json);
 
 struct MonitorOptions {
   Duration window = std::chrono::seconds{60};  ///< 1 s to 300 s
@@ -101,7 +105,8 @@ struct AlertStatus {
   double raise = 0, clear = 0;
   std::string unit{};                ///< of value and levels: "%", "seconds", "ratio", "bytes", "1/s", ""
   bool below = false;                ///< raised below its level
-  bool own = false;                  ///< a rule of the configuration
+  bool own = false;                  ///< a rule of the configuration, or one that was added
+  bool added = false;                ///< by Monitor::add_rule()
   std::optional<WallTime> started;   ///< of the firing
   std::optional<WallTime> resolved;  ///< its end
   std::string fingerprint;           ///< of its labels, as Alertmanager computes it
@@ -193,6 +198,12 @@ struct Metrics {
   struct Cache {
     Tier memory, disk, stream, total;
     std::uint64_t promotions = 0, demotions = 0;
+    /// Of the memory tier's misses, what one of so many times the size would have answered; estimated, sizes ascend.
+    struct Larger {
+      double times = 1;
+      std::uint64_t hits = 0;
+    };
+    std::vector<Larger> larger_memory{};
   } cache;
   struct ByPriority {
     std::size_t high = 0, normal = 0, low = 0;
@@ -345,6 +356,16 @@ class Monitor {
   /// Other rules of one's own from now on. One of an alert that fires and is no more ends after its `clear_for`; a
   /// firing of one that stays goes on. Errors: invalid_argument, and nothing changed.
   Result<void> set_rules(std::vector<AlertRuleOptions> rules);
+  /// Adds a rule beside those, or changes one that was added. It is kept in the options' directory, if there is one,
+  /// until remove_rule(). Errors: invalid_argument; io, disk_full; and nothing changed.
+  Result<void> add_rule(AlertRuleOptions rule);
+  /// Errors: not_found where none of this name was added; io, disk_full; and nothing changed.
+  Result<void> remove_rule(std::string_view name);
+  [[nodiscard]] std::vector<AlertRuleOptions> added_rules() const;
+
+  /// Other channels from now on. One that is as it was goes on; what waits for one that is gone is dropped; one that is
+  /// new or changed is told what fires now. Errors: invalid_argument, and nothing changed.
+  Result<void> set_channels(const std::vector<ChannelOptions>& channels);
 
   /// Fills in the endpoints' `before`.
   void compare(Metrics& metrics) const;

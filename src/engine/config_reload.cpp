@@ -6,7 +6,7 @@
 
 namespace hotwell::engine {
 
-Reloaded reload(Config& in_force, const Config& next, Knobs& knobs, const SetRules& set_rules) {
+Reloaded reload(Config& in_force, const Config& next, Knobs& knobs, const SetAlerts& alerts) {
   Reloaded result;
   Config is = next;
   for (const auto& key : config_keys()) {
@@ -27,15 +27,23 @@ Reloaded reload(Config& in_force, const Config& next, Knobs& knobs, const SetRul
       result.applied.push_back(fmt::format("{} = {}", name, new_text));
     }
   }
+  // Channels first: what a new rule raises is told to all of them.
+  if (in_force.monitor.channels != is.monitor.channels) {
+    if (const auto set = alerts.channels(is.monitor.channels); !set) {
+      result.refused.push_back(set.error().message);
+    } else {
+      in_force.monitor.channels = is.monitor.channels;
+      result.applied.push_back(fmt::format("alerts.channel: {} in all", is.monitor.channels.size()));
+    }
+  }
   if (in_force.monitor.rules != is.monitor.rules) {
-    if (const auto set = set_rules(is.monitor.rules); !set) {
+    if (const auto set = alerts.rules(is.monitor.rules); !set) {
       result.refused.push_back(set.error().message);
     } else {
       in_force.monitor.rules = is.monitor.rules;
       result.applied.push_back(fmt::format("alerts.rule: {} in all", is.monitor.rules.size()));
     }
   }
-  if (in_force.monitor.channels != is.monitor.channels) result.restart.emplace_back("alerts.channel");
   if (in_force.operations != is.operations) result.restart.emplace_back("operation");
   return result;
 }

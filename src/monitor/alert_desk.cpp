@@ -70,9 +70,12 @@ void AlertDesk::start() {
     const std::lock_guard lock(mutex_);
     speaking_ = true;
   }
-  for (auto& speaker : speakers_)
-    if (!speaker->thread.joinable())
-      speaker->thread = std::jthread([this, &speaker = *speaker](const std::stop_token& stop) { run(speaker, stop); });
+  for (auto& speaker : speakers_) begin(*speaker);
+}
+
+void AlertDesk::begin(Speaker& speaker) {
+  if (!speaker.thread.joinable())
+    speaker.thread = std::jthread([this, &speaker](const std::stop_token& stop) { run(speaker, stop); });
 }
 
 void AlertDesk::stop() {
@@ -81,15 +84,54 @@ void AlertDesk::stop() {
     speaking_ = false;
   }
   for (auto& speaker : speakers_) speaker->thread.request_stop();
-  for (auto& speaker : speakers_) {
-    speaker->thread = {};
-    std::vector<Done> unheard;
-    {
-      const std::lock_guard lock(mutex_);
-      unheard = std::exchange(speaker->tests, {});
-    }
-    for (const auto& done : unheard) done(fail(Code::draining, "the monitor stops"));
+  for (auto& speaker : speakers_) end(*speaker, {Code::draining, "the monitor stops"});
+}
+
+void AlertDesk::end(Speaker& speaker, const Error& why) {
+  speaker.thread = {};
+  std::vector<Done> unheard;
+  {
+    const std::lock_guard lock(mutex_);
+    unheard = std::exchange(speaker.tests, {});
   }
+  for (const auto& done : unheard) done(std::unexpected(why));
+}
+
+void AlertDesk::set_channels(std::vector<Channel> channels) {
+  using Speakers = std::vector<std::unique_ptr<Speaker>>;
+  // Nobody else changes the list: it can be read here without the lock.
+  const auto find = [](Speakers& all, const ChannelOptions& options) {
+    return std::ranges::find_if(all, [&](const auto& each) { return each && each->channel.options == options; });
+  };
+  Speakers next, leaving;
+  for (const auto& speaker : speakers_)
+    if (std::ranges::none_of(channels, [&](const Channel& to) { return to.options == speaker->channel.options; }))
+      speaker->thread.request_stop();
+  // Who leaves falls silent before a successor speaks: nothing is told by both.
+  for (const auto& speaker : speakers_)
+    if (speaker->thread.get_stop_token().stop_requested()) speaker->thread = {};
+  change([&] {
+    const auto names = names_of(channels);
+    outbox_.set_channels(names);
+    for (Channel& channel : channels) {
+      if (const auto same = find(speakers_, channel.options); same != speakers_.end()) {
+        next.push_back(std::move(*same));
+        continue;
+      }
+      auto& speaker = *next.emplace_back(std::make_unique<Speaker>());
+      speaker.channel = std::move(channel);
+      const std::string& name = speaker.channel.options.name;
+      outbox_.begin_anew(name);
+      if (const auto firing = book_.firing_notes(); !firing.empty()) outbox_.put_to(name, firing, clock_.wall());
+      if (speaking_) begin(speaker);
+    }
+    leaving = std::exchange(speakers_, std::move(next));
+    return true;
+  });
+  for (const auto& speaker : leaving)
+    if (speaker)
+      end(*speaker, {Code::not_found,
+                     fmt::format("the alert channel \"{}\" is no more what it was", speaker->channel.options.name)});
 }
 
 void AlertDesk::run(Speaker& speaker, const std::stop_token& stop) {
@@ -234,19 +276,20 @@ std::vector<ChannelStatus> AlertDesk::channels() const {
 }
 
 void AlertDesk::test(std::string_view channel, std::function<void(Result<void>)> done) {
-  for (const auto& speaker : speakers_) {
-    if (speaker->channel.options.name != channel) continue;
-    {
-      const std::lock_guard lock(mutex_);
+  Error why{Code::not_found, fmt::format("there is no alert channel \"{}\"", channel)};
+  {
+    const std::lock_guard lock(mutex_);
+    for (const auto& speaker : speakers_) {
+      if (speaker->channel.options.name != channel) continue;
       if (speaking_) {
         speaker->tests.push_back(std::move(done));
         speaker->wake.notify_all();
         return;
       }
+      why = {Code::unavailable, "the monitor is off: nobody is told anything"};
     }
-    return done(fail(Code::unavailable, "the monitor is off: nobody is told anything"));
   }
-  done(fail(Code::not_found, fmt::format("there is no alert channel \"{}\"", channel)));
+  done(std::unexpected(std::move(why)));
 }
 
 }  // namespace hotwell::monitor

@@ -48,6 +48,9 @@ class AlertDesk {
 
   [[nodiscard]] AlertBook::Outcome step(const AlertBook::Observations& seen);
   void set_rules(std::vector<AlertRule> rules);
+  /// One that is as it was goes on undisturbed. What waits for one that is gone is dropped; one that is new, or other
+  /// than it was, is told what fires now. Threads: not beside start() and stop().
+  void set_channels(std::vector<Channel> channels);
 
   [[nodiscard]] std::vector<AlertStatus> statuses() const;
   [[nodiscard]] std::vector<std::string> active() const;
@@ -67,6 +70,9 @@ class AlertDesk {
     bool noting = false;  ///< its last delivery was answered, and a kill now would repeat it
     std::jthread thread;
   };
+  void begin(Speaker& speaker);
+  /// Until its thread has ended. What was asked of it meanwhile fails with `why`.
+  void end(Speaker& speaker, const Error& why);
   void run(Speaker& speaker, const std::stop_token& stop);
   /// Calls what() under the lock; where it answers true, saves what came of it. Channels hear of nothing before that.
   template <class F>
@@ -83,7 +89,7 @@ class AlertDesk {
   bool save_failed_ = false;
   bool speaking_ = false;  ///< between start() and stop()
   host::MonoTime reminded_;
-  std::vector<std::unique_ptr<Speaker>> speakers_;  ///< the list never changes
+  std::vector<std::unique_ptr<Speaker>> speakers_;  ///< only set_channels() changes the list
 };
 
 }  // namespace hotwell::monitor

@@ -314,5 +314,46 @@ TEST(AlertDesk, TheLedgerKeepsEverything) {
   EXPECT_FALSE(write_ledger(directory.path() / "no" / "where", written));
 }
 
+TEST(Channels, ComeAndGoWhileTheDeskSpeaks) {
+  Receiver first(Http::http), second(Http::http);
+  const ChannelOptions one{.name = "one", .kind = "webhook", .url = first.url()};
+  const ChannelOptions other{.name = "other", .kind = "webhook", .url = second.url()};
+  Desk desk(one);
+  const auto set = [&](const std::vector<ChannelOptions>& to) {
+    std::vector<AlertDesk::Channel> channels;
+    for (const auto& options : to) channels.push_back(channel(options, desk.clock));
+    desk.desk->set_channels(std::move(channels));
+  };
+  desk.see(90);
+  (void)first.wait_for(1);
+  set({one, other});
+  EXPECT_EQ(body_of(second.wait_for(1).at(0)).at("status").as_string(), "firing")
+      << "it hears what fires when it comes";
+  ASSERT_EQ(desk.desk->channels().size(), 2U);
+  set({other});
+  ASSERT_EQ(desk.desk->channels().size(), 1U);
+  desk.see(10);
+  EXPECT_EQ(body_of(second.wait_for(2).at(1)).at("status").as_string(), "resolved");
+  EXPECT_EQ(first.wait_for(1).size(), 1U) << "who left hears nothing more";
+  std::promise<Result<void>> tested;
+  desk.desk->test("one", [&](Result<void> outcome) { tested.set_value(std::move(outcome)); });
+  EXPECT_EQ(tested.get_future().get().error().code, Code::not_found);
+}
+
+TEST(Channels, OneThatIsCorrectedTakesWhatWaitedForIt) {
+  Receiver receiver(Http::http);
+  receiver.answer("503 Busy\r\nRetry-After: 3600");
+  ChannelOptions options{.name = "team", .kind = "webhook", .url = receiver.url() + "/wrong"};
+  Desk desk(options);
+  desk.see(90);
+  (void)receiver.wait_for(1);
+  options.url = receiver.url() + "/right";
+  std::vector<AlertDesk::Channel> channels;
+  channels.push_back(channel(options, desk.clock));
+  desk.desk->set_channels(std::move(channels));
+  EXPECT_TRUE(receiver.wait_for(2).at(1).starts_with("POST /right HTTP/1.1\r\n"))
+      << "at once, not in the hour that the wrong one asked for";
+}
+
 }  // namespace
 }  // namespace hotwell::monitor

@@ -1,21 +1,14 @@
 #include "monitor/alert_ledger.hpp"
 
-#include <fcntl.h>
-#include <unistd.h>
-
 #include <algorithm>
 #include <array>
-#include <cerrno>
-#include <cstdio>
-#include <fstream>
-#include <sstream>
 
 #include <fmt/format.h>
 #include <boost/json/parse.hpp>
 #include <boost/json/serialize.hpp>
 #include <boost/json/value_to.hpp>
 
-#include <hotwell/body.hpp>
+#include "monitor/saved_file.hpp"
 
 namespace hotwell::monitor {
 namespace {
@@ -117,24 +110,6 @@ AlertLedger from_value(const json::object& file) {
   return ledger;
 }
 
-Result<void> write_whole(const std::filesystem::path& file, std::string_view bytes) {
-  const FileHandle handle(::open(file.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0640));
-  const auto failed = [&](const char* what) {
-    const int error = errno;
-    return std::unexpected(system_error(error, fmt::format("{}: {}", file.string(), what)));
-  };
-  if (!handle) return failed("opening it");
-  while (!bytes.empty()) {
-    const ssize_t wrote = ::write(handle.get(), bytes.data(), bytes.size());
-    if (wrote < 0 && errno == EINTR) continue;
-    if (wrote < 0) return failed("writing it");
-    bytes.remove_prefix(static_cast<std::size_t>(wrote));
-  }
-  // Before the rename: else the machine's death may leave the new name without the new bytes.
-  if (::fdatasync(handle.get()) != 0) return failed("syncing it");
-  return {};
-}
-
 }  // namespace
 
 Result<void> write_ledger(const std::filesystem::path& file, const AlertLedger& ledger) {
@@ -146,25 +121,16 @@ Result<void> write_ledger(const std::filesystem::path& file, const AlertLedger& 
                            {"alerts", std::move(alerts)},
                            {"silences", std::move(silences)},
                            {"deliveries", std::move(deliveries)}};
-  std::filesystem::path beside = file;
-  beside += ".new";
-  if (auto written = write_whole(beside, json::serialize(whole) + "\n"); !written) return written;
-  if (::rename(beside.c_str(), file.c_str()) != 0) {
-    const int error = errno;
-    return std::unexpected(system_error(error, fmt::format("{}: renaming it", beside.string())));
-  }
-  return {};
+  return save_file(file, json::serialize(whole) + "\n");
 }
 
 Result<AlertLedger> read_ledger(const std::filesystem::path& file) {
-  std::error_code error;
-  if (!std::filesystem::exists(file, error)) return AlertLedger{};
-  std::ifstream stream(file, std::ios::binary);
-  std::ostringstream content;
-  if (!stream || !(content << stream.rdbuf())) return fail(Code::io, fmt::format("{} cannot be read", file.string()));
+  auto content = load_file(file);
+  if (!content) return std::unexpected(content.error());
+  if (!*content) return AlertLedger{};
   // Whatever is wrong with it, its parser and the accessors above say so by throwing: here is the edge.
   try {
-    return from_value(json::parse(std::move(content).str()).as_object());
+    return from_value(json::parse(**content).as_object());
   } catch (const std::exception& wrong) {
     return fail(Code::corrupt_input, fmt::format("{} does not hold saved alerts: {}", file.string(), wrong.what()));
   }

@@ -98,6 +98,7 @@ AlertBook::Entry AlertBook::entry_of(AlertRule rule) {
   status.unit = rule.unit;
   status.below = rule.below;
   status.own = rule.own;
+  status.added = rule.added;
   return {AlertMachine(std::move(rule)), std::move(status)};
 }
 

@@ -37,7 +37,8 @@ struct AlertRule {
   std::string unit{};                                      ///< of its numbers, as in AlertStatus
   std::string says{};                                      ///< begins its summary: "CPU is at"
   std::vector<std::string> inhibited_by{};                 ///< while one of these is active nobody is told of this one
-  bool own = false;                                        ///< of the configuration
+  bool own = false;                                        ///< not one that comes with the monitor
+  bool added = false;                                      ///< own, and not of the configuration
 };
 
 using Labels = std::map<std::string, std::string>;

@@ -137,6 +137,14 @@ class Histogram {
     }
     return answers;  // unreachable: the counts sum up to total_
   }
+  /// How many values lie in the buckets [from, to).
+  [[nodiscard]] std::uint64_t count_between(std::size_t from, std::size_t to) const noexcept {
+    const std::size_t first = first_ * Buckets::block_size;
+    const std::size_t last = std::min(to, first + counts_.size());
+    std::uint64_t sum = 0;
+    for (std::size_t i = std::max(from, first); i < last; ++i) sum += counts_[i - first];
+    return sum;
+  }
   /// How many values lie in buckets that end at or below `value`.
   [[nodiscard]] std::uint64_t count_up_to(std::uint64_t value) const {
     std::uint64_t sum = 0;
@@ -175,56 +183,6 @@ class Histogram {
   std::vector<std::uint64_t> counts_;  ///< whole powers of two
   std::size_t first_ = 0;              ///< the first one's number
   std::uint64_t total_ = 0;
-};
-
-/// A histogram at rest: what changed in one second, two to four bytes a bucket (the distance to the bucket before
-/// and the count, as base-128 numbers).
-class PackedHistogram {
- public:
-  PackedHistogram() = default;
-  explicit PackedHistogram(const Histogram& histogram) {
-    std::size_t next = 0;
-    histogram.for_each([&](std::size_t index, std::uint64_t times) {
-      put(index - next);
-      put(times);
-      next = index + 1;
-    });
-    bytes_.shrink_to_fit();
-  }
-
-  void merge_into(Histogram& histogram) const {
-    for_each([&](std::size_t index, std::uint64_t times) { histogram.add_to(index, times); });
-  }
-  /// Precondition: it was merged into it.
-  void take_from(Histogram& histogram) const {
-    for_each([&](std::size_t index, std::uint64_t times) { histogram.take_from(index, times); });
-  }
-  [[nodiscard]] std::size_t size_bytes() const noexcept { return bytes_.size(); }
-
- private:
-  template <class F>
-  void for_each(F visit) const {
-    std::size_t next = 0;
-    for (std::size_t at = 0; at < bytes_.size();) {
-      const auto index = next + static_cast<std::size_t>(take(at));
-      visit(index, take(at));
-      next = index + 1;
-    }
-  }
-  void put(std::uint64_t value) {
-    for (; value >= 0x80; value >>= 7) bytes_.push_back(static_cast<std::uint8_t>(value | 0x80));
-    bytes_.push_back(static_cast<std::uint8_t>(value));
-  }
-  std::uint64_t take(std::size_t& at) const {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0;; shift += 7) {
-      const std::uint8_t byte = bytes_[at++];
-      value |= static_cast<std::uint64_t>(byte & 0x7f) << shift;
-      if ((byte & 0x80) == 0) return value;
-    }
-  }
-
-  std::vector<std::uint8_t> bytes_;
 };
 
 }  // namespace hotwell::monitor

@@ -128,20 +128,14 @@ RC_GTEST_PROP(Histogram, SubtractingTakesBackWhatWasMerged, ()) {
   RC_ASSERT(both.total() == b.total());
 }
 
-RC_GTEST_PROP(Histogram, PackingKeepsEverything, ()) {
-  const Histogram original = of(any_values());
-  Histogram unpacked;
-  PackedHistogram(original).merge_into(unpacked);
-  RC_ASSERT(contents(unpacked) == contents(original));
-}
-
-TEST(Histogram, ASecondOfOneEndpointPacksIntoFewBytes) {
-  std::mt19937_64 random(test::seed());
-  std::lognormal_distribution<double> latency(16, 0.5);
-  Histogram second;
-  for (int i = 0; i < 10'000; ++i) second.add(static_cast<std::uint64_t>(latency(random)));
-  EXPECT_LT(PackedHistogram(second).size_bytes(), 2'500U);
-  EXPECT_EQ(PackedHistogram(Histogram{}).size_bytes(), 0U);
+RC_GTEST_PROP(Histogram, CountsBetweenAnyTwoBuckets, ()) {
+  const Histogram histogram = of(any_values());
+  const auto from = *rc::gen::inRange<std::size_t>(0, Buckets::count);
+  const auto to = *rc::gen::inRange<std::size_t>(0, Buckets::count + 1);
+  std::uint64_t expected = 0;
+  histogram.for_each(
+      [&](std::size_t index, std::uint64_t times) { expected += index >= from && index < to ? times : 0; });
+  RC_ASSERT(histogram.count_between(from, to) == expected);
 }
 
 }  // namespace

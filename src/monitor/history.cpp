@@ -69,6 +69,46 @@ bool read_all(int fd, std::uint64_t offset, void* into, std::size_t size) {
 
 }  // namespace
 
+namespace {
+
+// A float's exponent, cut to seven bits around 1, and nine bits of its fraction, rounded: from 2^-63 to 2^64, which
+// holds both nanoseconds in seconds and any file system in bytes. Nothing and what is below are 0.
+constexpr unsigned fraction_bits = 9;
+constexpr unsigned dropped_bits = 23 - fraction_bits;
+constexpr std::uint32_t bias = (127U - 63U) << fraction_bits;
+
+std::uint16_t pack_level(float value) {
+  if (!(value > 0)) return 0;
+  const std::uint32_t rounded = (std::bit_cast<std::uint32_t>(value) + (1U << (dropped_bits - 1))) >> dropped_bits;
+  return static_cast<std::uint16_t>(std::clamp(rounded, bias, bias + 0xffffU) - bias);
+}
+float unpack_level(std::uint16_t packed) {
+  return packed == 0 ? 0 : std::bit_cast<float>((packed + bias) << dropped_bits);
+}
+
+}  // namespace
+
+PackedPoint::PackedPoint(const Point& point)
+    : slot_(point.slot),
+      count_(point.count),
+      failed_(point.failed),
+      sum_(point.sum),
+      levels_{pack_level(point.min), pack_level(point.max), pack_level(point.p50),
+              pack_level(point.p95), pack_level(point.p99), pack_level(point.p999)} {}
+
+Point PackedPoint::unpack() const {
+  return {.slot = slot_,
+          .count = count_,
+          .failed = failed_,
+          .sum = sum_,
+          .min = unpack_level(levels_[0]),
+          .max = unpack_level(levels_[1]),
+          .p50 = unpack_level(levels_[2]),
+          .p95 = unpack_level(levels_[3]),
+          .p99 = unpack_level(levels_[4]),
+          .p999 = unpack_level(levels_[5])};
+}
+
 Point point_of(const Tally& tally, const Histogram& histogram) {
   const auto seconds = [](std::uint64_t nanoseconds) {
     return static_cast<float>(static_cast<double>(nanoseconds) / 1e9);
@@ -202,20 +242,20 @@ std::optional<std::size_t> History::series(std::string_view key) {
 void History::put(Grain grain, std::size_t series, const Point& point) {
   auto& ring = series_[series].rings[static_cast<std::size_t>(grain)];
   if (ring.empty()) ring.resize(size_of(grain).length);
-  ring[point.slot % ring.size()] = point;
+  ring[point.slot % ring.size()] = PackedPoint(point);
 }
 
-const Point* History::at(Grain grain, std::size_t series, std::uint32_t slot) const {
+std::optional<Point> History::at(Grain grain, std::size_t series, std::uint32_t slot) const {
   const auto& ring = series_[series].rings[static_cast<std::size_t>(grain)];
-  if (ring.empty()) return nullptr;
-  const Point& point = ring[slot % ring.size()];
-  return point.slot == slot ? &point : nullptr;
+  if (ring.empty()) return std::nullopt;
+  const PackedPoint& point = ring[slot % ring.size()];
+  return point.slot() == slot ? std::optional(point.unpack()) : std::nullopt;
 }
 
 void History::write(Grain grain, std::uint32_t slot) {
   std::vector<Point> row(series_.size());
   for (std::size_t i = 0; i < series_.size(); ++i)
-    if (const Point* point = at(grain, i, slot)) row[i] = *point;
+    if (const auto point = at(grain, i, slot)) row[i] = *point;
   queue_write(row_offset(grain, slot), row.data(), row.size() * sizeof(Point));
 }
 

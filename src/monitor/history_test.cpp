@@ -25,15 +25,38 @@ Point point(std::uint32_t slot, float value) {
           .p999 = value};
 }
 
+TEST(History, APointAtRestIsWithinATenthOfAPercent) {
+  EXPECT_EQ(PackedPoint(Point{}).unpack().slot, 0U);
+  float last = 0;
+  for (float value = 1e-9F; value < 1e15F; value *= 1.0007F) {
+    Point wide = point(7, value);
+    wide.count = 12'345'678;
+    wide.failed = 3;
+    const Point kept = PackedPoint(wide).unpack();
+    ASSERT_EQ(kept.slot, 7U);
+    ASSERT_EQ(kept.count, wide.count);
+    ASSERT_EQ(kept.failed, 3);
+    ASSERT_EQ(kept.sum, wide.sum);
+    for (const float level : {kept.min, kept.max, kept.p50, kept.p95, kept.p99, kept.p999})
+      ASSERT_NEAR(level / value, 1, 0.001) << value;
+    ASSERT_GE(kept.min, last) << "what is larger stays so";
+    last = kept.min;
+  }
+  for (const float odd : {0.F, -1.F, std::numeric_limits<float>::quiet_NaN()})
+    EXPECT_EQ(PackedPoint(point(7, odd)).unpack().p50, 0) << odd;
+  EXPECT_GT(PackedPoint(point(7, std::numeric_limits<float>::max())).unpack().p50, 1e19F);
+  EXPECT_EQ(PackedPoint(point(7, 1e-30F)).unpack().p50, 0);
+}
+
 TEST(History, APlaceOfTheRingIsOnlyWhatItsSlotSays) {
   History history({}, now);
   const auto series = history.series("cpu").value();
-  EXPECT_EQ(history.at(Grain::second, series, now), nullptr);
+  EXPECT_FALSE(history.at(Grain::second, series, now));
   history.put(Grain::second, series, point(now, 1));
-  ASSERT_NE(history.at(Grain::second, series, now), nullptr);
-  EXPECT_EQ(history.at(Grain::second, series, now + 300), nullptr) << "the same place, another time";
+  ASSERT_TRUE(history.at(Grain::second, series, now));
+  EXPECT_FALSE(history.at(Grain::second, series, now + 300)) << "the same place, another time";
   history.put(Grain::second, series, point(now + 300, 2));
-  EXPECT_EQ(history.at(Grain::second, series, now), nullptr) << "five minutes are kept";
+  EXPECT_FALSE(history.at(Grain::second, series, now)) << "five minutes are kept";
 }
 
 TEST(History, CoarseGrainsSurviveARestartAndTheSecondsDoNot) {
@@ -52,11 +75,11 @@ TEST(History, CoarseGrainsSurviveARestartAndTheSecondsDoNot) {
   History again(directory.path(), now + 5);
   const auto cpu = again.find("cpu").value();
   const auto memory = again.find("memory").value();
-  EXPECT_EQ(again.at(Grain::second, cpu, now), nullptr);
+  EXPECT_FALSE(again.at(Grain::second, cpu, now));
   EXPECT_FLOAT_EQ(again.at(Grain::ten_seconds, cpu, now / 10)->p95, 2);
   EXPECT_FLOAT_EQ(again.at(Grain::ten_seconds, memory, now / 10)->p95, 3);
   EXPECT_FLOAT_EQ(again.at(Grain::minute, memory, now / 60)->p95, 4);
-  EXPECT_EQ(again.at(Grain::minute, cpu, now / 60), nullptr);
+  EXPECT_FALSE(again.at(Grain::minute, cpu, now / 60));
 }
 
 TEST(History, ASeriesWithoutAPointInADayMakesRoom) {
@@ -70,7 +93,7 @@ TEST(History, ASeriesWithoutAPointInADayMakesRoom) {
   EXPECT_FALSE(again.find("old"));
   const auto fresh = again.series("new").value();
   EXPECT_EQ(fresh, 0U) << "its place is taken again";
-  EXPECT_EQ(again.at(Grain::minute, fresh, now / 60), nullptr);
+  EXPECT_FALSE(again.at(Grain::minute, fresh, now / 60));
 }
 
 TEST(History, SeriesAreCapped) {
@@ -101,7 +124,7 @@ TEST(History, ADamagedFileCostsWhatIsDamagedAndNothingElse) {
     History history(directory.path(), now);
     for (const auto* key : {"a", "b"}) history.put(Grain::minute, history.series(key).value(), point(now / 60, 1));
     Point wild = point(now / 60, 1);
-    wild.p99 = std::numeric_limits<float>::quiet_NaN();
+    wild.sum = std::numeric_limits<float>::quiet_NaN();
     history.put(Grain::minute, history.series("b").value(), wild);
     history.put(Grain::minute, history.series("c").value(), point(now / 60 + 9, 1));  // of a time to come
     history.write(Grain::minute, now / 60);
@@ -127,7 +150,7 @@ TEST(History, ADirectoryThatCannotBeWrittenLeavesItInMemory) {
   const auto series = history.series("cpu").value();
   history.put(Grain::minute, series, point(now / 60, 1));
   history.write(Grain::minute, now / 60);
-  EXPECT_NE(history.at(Grain::minute, series, now / 60), nullptr);
+  EXPECT_TRUE(history.at(Grain::minute, series, now / 60));
 }
 
 }  // namespace

@@ -15,13 +15,15 @@
 #include "host/clock.hpp"
 #include "monitor/alert_desk.hpp"
 #include "monitor/past.hpp"
+#include "monitor/prometheus.hpp"
 #include "monitor/recorder.hpp"
 #include "monitor/system.hpp"
 #include "monitor/window.hpp"
 
 namespace hotwell {
 
-/// Threads: any. Order of locks: `mutex_`, then the desk's; sources and listeners run under none.
+/// Threads: any. Order of locks: `rules_mutex_`, `mutex_`, then the desk's; nothing is written under `mutex_`, and
+/// sources and listeners run under none.
 class Monitor::Impl {
  public:
   struct Seams {
@@ -47,6 +49,10 @@ class Monitor::Impl {
   [[nodiscard]] monitor::AlertDesk& desk() { return desk_; }
   void register_knobs(Knobs& knobs);
   Result<void> set_rules(std::vector<AlertRuleOptions> rules);
+  Result<void> set_channels(const std::vector<ChannelOptions>& channels);
+  Result<void> add_rule(AlertRuleOptions rule);
+  Result<void> remove_rule(std::string_view name);
+  [[nodiscard]] std::vector<AlertRuleOptions> added_rules();
   [[nodiscard]] Result<SeriesData> series(const SeriesQuery& query);
   [[nodiscard]] std::string prometheus();
   [[nodiscard]] MonitorEvents& events() { return events_; }
@@ -57,7 +63,11 @@ class Monitor::Impl {
  private:
   using Sources = std::vector<std::function<void(Metrics&)>>;
 
+  /// Rules are checked, saved and then in force, or nothing changed.
+  Result<void> change_rules(std::vector<AlertRuleOptions> rules, std::vector<AlertRuleOptions> added);
   [[nodiscard]] Metrics collect();
+  /// What the monitor does not measure itself.
+  void complete(Metrics& metrics, const Sources& sources);
   void roll(host::MonoTime now);
   void sample(host::MonoTime now);
   [[nodiscard]] MonitorOptions options();
@@ -72,12 +82,15 @@ class Monitor::Impl {
   monitor::Recorder recorder_;
   monitor::Recorder operations_;
   MonitorEvents events_;
-  monitor::AlertDesk desk_;  ///< has a lock of its own
+  std::vector<AlertRuleOptions> added_;  ///< rules beside those of the options; guarded by `mutex_`
+  monitor::AlertDesk desk_;              ///< has a lock of its own
 
-  std::mutex mutex_;  ///< guards what follows
+  std::mutex rules_mutex_;  ///< changes of the rules take turns
+  std::mutex mutex_;        ///< guards what follows
   MonitorOptions options_;
   monitor::Window window_;
   monitor::Window operations_window_;
+  monitor::Exported exported_, exported_operations_;
   monitor::Past past_;
   bool second_ended_ = false;  ///< since the last tick
   monitor::System system_;

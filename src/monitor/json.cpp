@@ -230,6 +230,13 @@ std::string write(const Metrics& m, Style style) {
     to.text("type", one.type);
     to.text("severity", to_string(one.severity));
     to.text("message", one.message);
+    if (!one.knob.empty()) to.text("knob", one.knob);
+    if (!one.effect.empty()) to.text("effect", one.effect);
+    if (!one.evidence.empty()) {
+      to.begin("evidence");
+      for (const auto& [name, value] : one.evidence) to.number(name, value);
+      to.end();
+    }
     to.end();
   }
   to.end_list();

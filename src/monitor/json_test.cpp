@@ -172,6 +172,23 @@ TEST(MetricsJson, WhatIsNoNumberNeverReachesTheReader) {
   EXPECT_EQ(json::parse(to_raw_json(m)).as_object().at("workers").as_object().at("utilization").to_number<double>(), 0);
 }
 
+TEST(MetricsJson, AdviceComesWithWhatItStandsOnAndTheKnobToTurn) {
+  Metrics m = example();
+  m.recommendations = {{.type = "workers",
+                        .severity = Severity::warning,
+                        .message = "raise pool.max_workers",
+                        .evidence = {{"queue", 12}, {"cpu", 0.25}},
+                        .knob = "pool.max_workers",
+                        .effect = "half the wait"}};
+  for (const auto& text : {to_json(m), to_raw_json(m)}) {
+    const auto one = json::parse(text).at("recommendations").at(0);
+    EXPECT_EQ(one.at("knob"), "pool.max_workers");
+    EXPECT_EQ(one.at("effect"), "half the wait");
+    EXPECT_EQ(one.at("evidence").at("cpu"), 0.25);
+    EXPECT_EQ(one.at("evidence").at("queue").to_number<double>(), 12);
+  }
+}
+
 TEST(MetricsJson, ActiveAlertsAreCountedAndNamed) {
   Metrics m;
   m.alerts.active = {"cpu", "queueDepth"};

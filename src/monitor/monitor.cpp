@@ -12,9 +12,10 @@
 #include <fmt/format.h>
 
 #include "base/assert.hpp"
+#include "base/log.hpp"
 #include "monitor/impl.hpp"
-#include "monitor/prometheus.hpp"
 #include "monitor/recommend.hpp"
+#include "monitor/rule_file.hpp"
 #include "monitor/rules.hpp"
 
 namespace hotwell {
@@ -27,14 +28,43 @@ std::string host_name() {
   return ::gethostname(name.data(), name.size() - 1) == 0 && name[0] != '\0' ? name.data() : "localhost";
 }
 
-std::vector<monitor::AlertDesk::Channel> channels_of(const MonitorOptions& options, const host::Clock& clock) {
+Result<std::vector<monitor::AlertDesk::Channel>> make_channels(const std::vector<ChannelOptions>& channels,
+                                                               const host::Clock& clock) {
   std::vector<monitor::AlertDesk::Channel> all;
-  for (const ChannelOptions& channel : options.channels) {
+  for (const ChannelOptions& channel : channels) {
     auto made = monitor::make_channel(channel, clock);
-    if (!made) throw Failure(made.error());
+    if (!made) return std::unexpected(made.error());
     all.push_back({channel, std::move(*made)});
   }
   return all;
+}
+
+std::vector<monitor::AlertDesk::Channel> channels_of(const MonitorOptions& options, const host::Clock& clock) {
+  auto all = make_channels(options.channels, clock);
+  if (!all) throw Failure(all.error());
+  return std::move(*all);
+}
+
+/// What was added before the last start. Where the configuration has a rule of the same name now, that one counts.
+std::vector<AlertRuleOptions> kept_rules(const std::filesystem::path& directory,
+                                         const std::vector<AlertRuleOptions>& configured) {
+  std::vector<AlertRuleOptions> kept, all = configured;
+  if (directory.empty()) return kept;
+  auto loaded = monitor::load_rules(directory);
+  if (!loaded) {
+    base::log().warn("alert rules that were added are not in force: {}", to_string(loaded.error()));
+    return kept;
+  }
+  for (AlertRuleOptions& rule : *loaded) {
+    all.push_back(rule);
+    if (const auto checked = monitor::check_rules(all); checked) {
+      kept.push_back(std::move(rule));
+    } else {
+      base::log().warn("an alert rule that was added is not in force: {}", checked.error().message);
+      all.pop_back();
+    }
+  }
+  return kept;
 }
 
 template <class To>
@@ -68,18 +98,17 @@ std::vector<Metrics::Endpoint> endpoints_of(const Window::Summary& summary) {
   return all;
 }
 
-void fill_requests(const Window::Summary& summary, Metrics& metrics) {
-  const monitor::Tally& all = summary.all.tally;
+void fill_requests(const Window::Total& window, Metrics& metrics) {
+  const monitor::Tally& all = window.all.tally;
   metrics.requests.total = all.total();
   metrics.requests.failed = all.failed();
   metrics.requests.successful = all.total() - all.failed();
   metrics.requests.client_errors = all.of(RequestOutcome::client_error);
   if (all.total() != 0)
     metrics.requests.error_rate = static_cast<double>(all.failed()) / static_cast<double>(all.total());
-  metrics.requests.throughput = summary.rate(all.total());
-  metrics.requests.trend = summary.trend;
-  fill_latency(summary.all.latencies(), metrics.latency);
-  metrics.endpoints = endpoints_of(summary);
+  metrics.requests.throughput = window.rate(all.total());
+  metrics.requests.trend = window.trend;
+  fill_latency(window.all.latencies(), metrics.latency);
 }
 
 }  // namespace
@@ -101,11 +130,14 @@ Monitor::Impl::Impl(MonitorOptions options, Seams seams)
       clock_(seams.clock),
       root_(std::move(seams.root)),
       began_(clock_.now()),
-      desk_(monitor::alert_rules(options), options.instance.empty() ? host_name() : options.instance,
+      added_(kept_rules(enabled_ ? directory_ : std::filesystem::path{}, options.rules)),
+      desk_(monitor::alert_rules(options, added_), options.instance.empty() ? host_name() : options.instance,
             channels_of(options, clock_), enabled_ ? directory_ : std::filesystem::path{}, clock_),
       options_(std::move(options)),
       window_(recorder_, began_, options_.window),
       operations_window_(operations_, began_, options_.window),
+      exported_(window_),
+      exported_operations_(operations_window_),
       past_(enabled_ ? directory_ : std::filesystem::path{}, window_, operations_window_, began_, clock_.wall()),
       system_(root_),
       sampled_(began_) {
@@ -167,14 +199,20 @@ Metrics Monitor::Impl::collect() {
     const host::MonoTime now = clock_.now();
     roll(now);
     metrics.window = window_.length();
-    fill_requests(window_.over(window_.length(), now), metrics);
+    const auto requests = window_.over(window_.length(), now);
+    fill_requests(requests, metrics);
+    metrics.endpoints = endpoints_of(requests);
     metrics.operations = endpoints_of(operations_window_.over(window_.length(), now));
     fill_system(metrics, now);
     sources = sources_;
   }
-  metrics.alerts.active = desk_.active();
-  for (const auto& source : *sources) source(metrics);
+  complete(metrics, *sources);
   return metrics;
+}
+
+void Monitor::Impl::complete(Metrics& metrics, const Sources& sources) {
+  metrics.alerts.active = desk_.active();
+  for (const auto& source : sources) source(metrics);
 }
 
 MonitorOptions Monitor::Impl::options() {
@@ -206,7 +244,7 @@ void Monitor::Impl::tick() {
   {
     const std::lock_guard lock(mutex_);
     if (std::exchange(second_ended_, false)) past_.second(metrics, clock_.now(), clock_.wall());
-    seen = monitor::observe(metrics, system_reading_, past_, options_.rules);
+    seen = monitor::observe(metrics, system_reading_, past_, options_.rules, added_);
     writes = past_.take_writes();
   }
   past_.carry_out(writes);
@@ -234,7 +272,7 @@ void Monitor::Impl::register_knobs(Knobs& knobs) {
                   window_.set_length(options_.window, clock_.now());
                   operations_window_.set_length(options_.window, clock_.now());
                 }
-                desk_.set_rules(monitor::alert_rules(options_));
+                desk_.set_rules(monitor::alert_rules(options_, added_));
                 return {};
               });
   };
@@ -274,11 +312,60 @@ void Monitor::Impl::register_knobs(Knobs& knobs) {
       [](MonitorOptions& options, double to) { options.min_samples = static_cast<std::uint64_t>(to); });
 }
 
-Result<void> Monitor::Impl::set_rules(std::vector<AlertRuleOptions> rules) {
-  if (auto checked = monitor::check_rules(rules); !checked) return checked;
+Result<void> Monitor::Impl::change_rules(std::vector<AlertRuleOptions> rules, std::vector<AlertRuleOptions> added) {
+  std::vector<AlertRuleOptions> all = rules;
+  all.insert(all.end(), added.begin(), added.end());
+  if (auto checked = monitor::check_rules(all); !checked) return checked;
+  // What is in force changes under both locks: either may read it.
+  if (added != added_ && enabled_ && !directory_.empty())
+    if (auto saved = monitor::save_rules(directory_, added); !saved) return saved;
   const std::lock_guard lock(mutex_);
   options_.rules = std::move(rules);
-  desk_.set_rules(monitor::alert_rules(options_));
+  added_ = std::move(added);
+  desk_.set_rules(monitor::alert_rules(options_, added_));
+  return {};
+}
+
+Result<void> Monitor::Impl::set_rules(std::vector<AlertRuleOptions> rules) {
+  const std::lock_guard turn(rules_mutex_);
+  return change_rules(std::move(rules), added_);
+}
+
+Result<void> Monitor::Impl::add_rule(AlertRuleOptions rule) {
+  const std::lock_guard turn(rules_mutex_);
+  auto added = added_;
+  if (const auto same = std::ranges::find(added, rule.name, &AlertRuleOptions::name); same != added.end())
+    *same = std::move(rule);
+  else
+    added.push_back(std::move(rule));
+  return change_rules(options_.rules, std::move(added));
+}
+
+Result<void> Monitor::Impl::remove_rule(std::string_view name) {
+  const std::lock_guard turn(rules_mutex_);
+  auto added = added_;
+  if (std::erase_if(added, [&](const auto& rule) { return rule.name == name; }) == 0) {
+    const auto types = desk_.types();
+    return fail(Code::not_found,
+                std::ranges::find(types, name) == types.end()
+                    ? fmt::format("there is no alert rule \"{}\"", name)
+                    : fmt::format("the rule \"{}\" was not added: it comes with the monitor or with the "
+                                  "configuration, and is changed there",
+                                  name));
+  }
+  return change_rules(options_.rules, std::move(added));
+}
+
+std::vector<AlertRuleOptions> Monitor::Impl::added_rules() {
+  const std::lock_guard lock(mutex_);
+  return added_;
+}
+
+Result<void> Monitor::Impl::set_channels(const std::vector<ChannelOptions>& channels) {
+  auto made = make_channels(channels, clock_);
+  if (!made) return std::unexpected(made.error());
+  const std::lock_guard lock(thread_mutex_);
+  desk_.set_channels(std::move(*made));
   return {};
 }
 
@@ -312,16 +399,25 @@ void Monitor::Impl::run(const std::stop_token& stop) {
 }
 
 std::string Monitor::Impl::prometheus() {
-  const Metrics metrics = collect();
-  const monitor::ProcessReading process = monitor::read_process(root_);
+  Metrics metrics;  // but for endpoints and operations: receivers compute their quantiles themselves
   std::vector<monitor::SinceStart> requests, operations;
   monitor::SystemReading system;
+  std::shared_ptr<const Sources> sources;
   {
     const std::lock_guard lock(mutex_);
-    requests = monitor::since_start(window_);
-    operations = monitor::since_start(operations_window_);
+    const host::MonoTime now = clock_.now();
+    roll(now);
+    metrics.window = window_.length();
+    fill_requests(exported_.update(now), metrics);
+    exported_operations_.update(now);
+    requests = exported_.series();
+    operations = exported_operations_.series();
+    fill_system(metrics, now);
     system = system_reading_;
+    sources = sources_;
   }
+  complete(metrics, *sources);
+  const monitor::ProcessReading process = monitor::read_process(root_);
   std::string text = monitor::to_prometheus({.metrics = metrics,
                                              .requests = requests,
                                              .operations = operations,
@@ -366,6 +462,12 @@ void Monitor::test_channel(std::string_view name, std::function<void(Result<void
 }
 void Monitor::register_knobs(Knobs& knobs) { impl_->register_knobs(knobs); }
 Result<void> Monitor::set_rules(std::vector<AlertRuleOptions> rules) { return impl_->set_rules(std::move(rules)); }
+Result<void> Monitor::add_rule(AlertRuleOptions rule) { return impl_->add_rule(std::move(rule)); }
+Result<void> Monitor::remove_rule(std::string_view name) { return impl_->remove_rule(name); }
+std::vector<AlertRuleOptions> Monitor::added_rules() const { return impl_->added_rules(); }
+Result<void> Monitor::set_channels(const std::vector<ChannelOptions>& channels) {
+  return impl_->set_channels(channels);
+}
 void Monitor::compare(Metrics& metrics) const { impl_->compare(metrics); }
 Result<SeriesData> Monitor::series(const SeriesQuery& query) const { return impl_->series(query); }
 std::vector<SeriesName> Monitor::series_names() { return monitor::Past::names(); }

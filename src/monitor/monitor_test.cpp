@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <future>
@@ -258,6 +259,87 @@ TEST(Monitor, RecordingAndReadingGoOnTogether) {
   }
   threads.clear();
   EXPECT_EQ(monitor.metrics().requests.total, 3U * each);
+}
+
+MonitorOptions at_once(const std::filesystem::path& directory) {
+  MonitorOptions options;
+  options.raise_for = options.clear_for = 0s;
+  options.directory = directory;
+  return options;
+}
+
+AlertRuleOptions waiting_above(double level) {
+  return {.name = "waiting", .series = "queue", .level = level, .window = 1s};
+}
+
+TEST(Monitor, ARuleThatIsAddedIsJudgedChangedAndTakenAway) {
+  const test::TempDir kept;
+  Machine machine(at_once(kept.path()));
+  machine.pending = 5;
+  ASSERT_TRUE(machine->add_rule(waiting_above(3)));
+  machine.pass(2);
+  EXPECT_EQ(machine.told, "+waiting");
+  EXPECT_EQ(machine.last.threshold, 3);
+  const auto statuses = machine->desk().statuses();
+  const auto added = std::ranges::find(statuses, "waiting", &AlertStatus::type);
+  ASSERT_NE(added, statuses.end());
+  EXPECT_TRUE(added->own && added->added);
+  ASSERT_TRUE(machine->add_rule(waiting_above(10)));
+  machine.pass(2);
+  EXPECT_EQ(machine.told, "+waiting-waiting") << "the new level counts, and the firing was the same alert's";
+  ASSERT_EQ(machine->added_rules().size(), 1U);
+  ASSERT_TRUE(machine->remove_rule("waiting"));
+  EXPECT_TRUE(machine->added_rules().empty());
+  EXPECT_EQ(machine->remove_rule("waiting").error().code, Code::not_found);
+}
+
+TEST(Monitor, AnAddedRuleThatMakesNoSenseChangesNothing) {
+  const test::TempDir kept;
+  Machine machine(at_once(kept.path()));
+  ASSERT_TRUE(machine->add_rule(waiting_above(3)));
+  auto wrong = waiting_above(3);
+  wrong.series = "no.such";
+  EXPECT_NE(machine->add_rule(wrong).error().message.find("no series \"no.such\""), std::string::npos);
+  wrong = {.name = "cpu", .series = "queue", .level = 1};
+  EXPECT_EQ(machine->add_rule(wrong).error().code, Code::invalid_argument) << "one of the monitor's own";
+  EXPECT_FALSE(machine->set_rules({waiting_above(7)})) << "the configuration cannot take its name";
+  EXPECT_EQ(machine->added_rules(), std::vector{waiting_above(3)});
+  EXPECT_NE(machine->remove_rule("cpu").error().message.find("was not added"), std::string::npos);
+}
+
+TEST(Monitor, AddedRulesSurviveARestartAndTheConfigurationComesFirst) {
+  const test::TempDir kept;
+  {
+    Machine machine(at_once(kept.path()));
+    machine.pending = 5;
+    ASSERT_TRUE(machine->add_rule(waiting_above(3)));
+    machine.pass(2);
+    EXPECT_EQ(machine.told, "+waiting");
+  }
+  {
+    Machine again(at_once(kept.path()));
+    EXPECT_EQ(again->added_rules(), std::vector{waiting_above(3)});
+    again.pending = 5;
+    again.pass(2);
+    EXPECT_EQ(again.told, "") << "it fires still, which was told";
+    EXPECT_EQ(again->desk().active(), std::vector<std::string>{"waiting"});
+  }
+  auto configured = at_once(kept.path());
+  configured.rules = {waiting_above(50)};
+  Machine third(configured);
+  EXPECT_TRUE(third->added_rules().empty());
+  third.pass(1);
+  EXPECT_EQ(third.told, "-waiting");
+}
+
+TEST(Monitor, ARuleThatCannotBeKeptIsNotInForce) {
+  const test::TempDir kept;
+  std::ofstream(kept.path() / "file") << "in the way";
+  Machine machine(at_once(kept.path() / "file"));
+  EXPECT_FALSE(machine->add_rule(waiting_above(3)));
+  EXPECT_TRUE(machine->added_rules().empty());
+  Machine nowhere(at_once({}));
+  EXPECT_TRUE(nowhere->add_rule(waiting_above(3))) << "without a directory it lasts until the end";
 }
 
 }  // namespace

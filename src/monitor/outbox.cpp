@@ -10,6 +10,24 @@ Outbox::Outbox(std::vector<std::string> channels, std::uint64_t seed) : random_(
   for (auto& channel : channels) queues_.emplace(std::move(channel), Queue{});
 }
 
+void Outbox::set_channels(const std::vector<std::string>& channels) {
+  decltype(queues_) next;
+  for (const std::string& channel : channels) {
+    if (auto stays = queues_.extract(channel))
+      next.insert(std::move(stays));
+    else
+      next.emplace(channel, Queue{});
+  }
+  queues_ = std::move(next);
+}
+
+void Outbox::begin_anew(std::string_view channel) {
+  const auto queue = queues_.find(channel);
+  HOTWELL_ASSERT(queue != queues_.end());
+  queue->second.attempts = 0;
+  queue->second.next = {};
+}
+
 const Outbox::Queue* Outbox::find(std::string_view channel) const {
   const auto found = queues_.find(channel);
   return found == queues_.end() ? nullptr : &found->second;

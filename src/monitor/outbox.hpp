@@ -40,6 +40,10 @@ class Outbox {
  public:
   explicit Outbox(std::vector<std::string> channels, std::uint64_t seed = std::random_device{}());
 
+  /// Channels that stay keep what waits for them; what waits for others is dropped.
+  void set_channels(const std::vector<std::string>& channels);
+  /// What a channel failed to take is due at once: it is another now.
+  void begin_anew(std::string_view channel);
   /// One delivery for each channel; what a channel is still to be told already is not put twice.
   void put(const std::vector<Note>& notes, WallTime wall);
   void put_to(std::string_view channel, const std::vector<Note>& notes, WallTime wall);

@@ -81,7 +81,7 @@ void Past::second(const Metrics& metrics, host::MonoTime now, WallTime wall) {
   const double passed = std::chrono::duration<double>(now - before_at_).count();
   for (const auto& [window, key] : {std::pair{&requests_, requests_key}, std::pair{&operations_, jobs_key}}) {
     Reading all;
-    for (const Reading& reading : window->closed(before_at_)) all.merge(reading);
+    window->closed(before_at_, [&](std::size_t, const Reading& reading) { all.merge(reading); });
     Point point = point_of(all.tally, all.histogram);
     point.slot = slot;
     if (const auto series = history_.series(key)) history_.put(Grain::second, *series, point);
@@ -103,14 +103,12 @@ void Past::second(const Metrics& metrics, host::MonoTime now, WallTime wall) {
 void Past::put_readings(const Window& window, std::string_view prefix, Grain grain, std::uint32_t slot,
                         host::MonoTime since) {
   Reading all;
-  const auto readings = window.closed(since);
-  for (std::size_t i = 0; i < readings.size(); ++i) {
-    if (readings[i].tally.total() == 0) continue;
-    all.merge(readings[i]);
-    Point point = point_of(readings[i].tally, readings[i].histogram);
+  window.closed(since, [&](std::size_t number, const Reading& reading) {
+    all.merge(reading);
+    Point point = point_of(reading.tally, reading.histogram);
     point.slot = slot;
-    if (const auto series = history_.series(key_of(prefix, window.name(i)))) history_.put(grain, *series, point);
-  }
+    if (const auto series = history_.series(key_of(prefix, window.name(number)))) history_.put(grain, *series, point);
+  });
   Point point = point_of(all.tally, all.histogram);
   point.slot = slot;
   if (const auto series = history_.series(prefix == endpoint_prefix ? requests_key : jobs_key))
@@ -126,7 +124,7 @@ void Past::finish(Coarse& coarse, host::MonoTime now) {
     if (!series) continue;
     std::vector<Point> finer;
     for (std::uint32_t second = coarse.slot * step; second < (coarse.slot + 1) * step; ++second)
-      if (const Point* point = history_.at(Grain::second, *series, second)) finer.push_back(*point);
+      if (const auto point = history_.at(Grain::second, *series, second)) finer.push_back(*point);
     if (finer.empty()) continue;
     Point point = point_of(finer);
     point.slot = coarse.slot;
@@ -147,7 +145,7 @@ std::vector<Point> Past::points(Grain grain, std::string_view key, std::uint32_t
   std::vector<Point> found(count);
   if (const auto series = history_.find(key))
     for (std::uint32_t i = 0; i < count; ++i)
-      if (const Point* point = history_.at(grain, *series, first + i)) found[i] = *point;
+      if (const auto point = history_.at(grain, *series, first + i)) found[i] = *point;
   return found;
 }
 

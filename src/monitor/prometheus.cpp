@@ -4,6 +4,8 @@
 #include <array>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "wire/exposition.hpp"
 
 namespace hotwell::monitor {
@@ -21,13 +23,14 @@ constexpr std::array<std::pair<RequestOutcome, std::string_view>, outcome_count>
     {RequestOutcome::failed, "failed"},
 }};
 
-/// By bucket of ours, the edge that it surely lies below.
-const std::array<std::uint8_t, Buckets::count>& edge_of_bucket() {
+/// By edge, the first of our buckets that does not surely lie below it.
+const std::array<std::size_t, duration_edges.size()>& buckets_below() {
   static const auto table = [] {
-    std::array<std::uint8_t, Buckets::count> made{};
-    for (std::size_t i = 0; i < made.size(); ++i)
-      made[i] = static_cast<std::uint8_t>(std::ranges::lower_bound(duration_edges, Buckets::high(i)) -
-                                          duration_edges.begin());
+    std::array<std::size_t, duration_edges.size()> made{};
+    for (std::size_t i = 0; i < made.size(); ++i) {
+      made[i] = Buckets::index(duration_edges[i]);
+      if (Buckets::high(made[i]) <= duration_edges[i]) ++made[i];
+    }
     return made;
   }();
   return table;
@@ -39,6 +42,7 @@ void durations(Exposition& to, std::string_view name, std::string_view help, std
   std::array<Exposition::Bucket, duration_edges.size()> buckets{};
   for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i].up_to = seconds(duration_edges[i]);
   for (const auto& series : all) {
+    if (series.tally.total() == 0) continue;
     std::uint64_t below = 0;
     for (std::size_t i = 0; i < buckets.size(); ++i) buckets[i].count = below += series.counts[i];
     to.histogram(buckets, seconds(series.tally.sum), below + series.counts.back(), {{label, series.name}});
@@ -47,13 +51,16 @@ void durations(Exposition& to, std::string_view name, std::string_view help, std
 
 void requests(const ExpositionInput& input, Exposition& to) {
   to.family("hotwell_requests_total", Type::counter, "Finished requests by endpoint and outcome.");
-  for (const auto& series : input.requests)
+  for (const auto& series : input.requests) {
+    if (series.tally.total() == 0) continue;
     for (const auto& [outcome, name] : outcomes)
       to.sample(series.tally.of(outcome), {{"endpoint", series.name}, {"outcome", name}});
+  }
 
   durations(to, "hotwell_request_duration_seconds", "How long requests took, by endpoint.", "endpoint", input.requests);
   to.family("hotwell_jobs_by_operation_total", Type::counter, "Jobs that ended, by operation and how.");
   for (const auto& series : input.operations) {
+    if (series.tally.total() == 0) continue;
     to.sample(series.tally.of(RequestOutcome::ok), {{"operation", series.name}, {"end", "completed"}});
     to.sample(series.tally.failed(), {{"operation", series.name}, {"end", "failed"}});
   }
@@ -143,6 +150,10 @@ void cache(const Metrics::Cache& cache, Exposition& to) {
            [](const auto& t) { return t.evictions; });
   per_tier("hotwell_cache_expiries_total", Type::counter, "Objects whose time to live ended.",
            [](const auto& t) { return t.expiries; });
+  to.family(
+      "hotwell_cache_larger_memory_hits_total", Type::counter,
+      "Misses that a memory tier of so many times the size would have answered, as a sample of evicted keys tells.");
+  for (const auto& of : cache.larger_memory) to.sample(of.hits, {{"times", fmt::format("{}", of.times)}});
   to.single("hotwell_cache_promotions_total", Type::counter, "Objects that moved up to memory.", cache.promotions);
   to.single("hotwell_cache_demotions_total", Type::counter, "Objects that left memory and stayed on disk.",
             cache.demotions);
@@ -196,15 +207,20 @@ void pool(const Metrics& m, Exposition& to) {
 
 }  // namespace
 
-std::vector<SinceStart> since_start(Window& window) {
-  std::vector<SinceStart> all;
-  all.reserve(window.series_count());
-  const auto& edge_of = edge_of_bucket();
-  window.since_start([&](const std::string& name, const Reading& reading) {
-    SinceStart& one = all.emplace_back(SinceStart{name, reading.tally});
-    reading.histogram.for_each([&](std::size_t index, std::uint64_t times) { one.counts[edge_of[index]] += times; });
+Window::Total Exported::update(host::MonoTime now) {
+  return window_.total(now, seen_, [this](std::size_t series, const Reading& reading) {
+    if (series >= series_.size()) series_.resize(series + 1);
+    SinceStart& one = series_[series];
+    one.name = window_.name(series);
+    one.tally = reading.tally;
+    std::size_t from = 0;
+    const auto& below = buckets_below();
+    for (std::size_t i = 0; i < below.size(); ++i) {
+      one.counts[i] = reading.histogram.count_between(from, below[i]);
+      from = below[i];
+    }
+    one.counts.back() = reading.histogram.count_between(from, Buckets::count);
   });
-  return all;
 }
 
 std::string to_prometheus(const ExpositionInput& input) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include <hotwell/monitor.hpp>
@@ -21,11 +22,25 @@ inline constexpr std::array<std::uint64_t, 14> duration_edges{
 
 /// One series since the start, as it is exported.
 struct SinceStart {
-  std::string name;
-  Tally tally;
+  std::string_view name;                                          ///< the recorder's
+  Tally tally;                                                    ///< empty: it never counted, and is left out
   std::array<std::uint64_t, duration_edges.size() + 1> counts{};  ///< by the edge that they lie below
 };
-[[nodiscard]] std::vector<SinceStart> since_start(Window& window);
+
+/// Keeps what was exported of a window's series: at a scrape only those that went on are read again.
+class Exported {
+ public:
+  /// Ownership: borrows the window. One window has one of these, or each asks for itself.
+  explicit Exported(Window& window) : window_(window) {}
+  /// Reads what went on, and says what the window holds.
+  Window::Total update(host::MonoTime now);
+  [[nodiscard]] const std::vector<SinceStart>& series() const { return series_; }
+
+ private:
+  Window& window_;
+  std::vector<std::uint64_t> seen_;
+  std::vector<SinceStart> series_;
+};
 
 /// What is exported besides the metrics themselves.
 struct ExpositionInput {

@@ -32,35 +32,41 @@ void raise(Cell& cell, Cell value) noexcept {
 
 }  // namespace
 
-/// One thread's counters of one series. All zero is empty, as the kernel hands out memory: so the minimum is kept
-/// complemented and the maximum by one too high.
-struct Cells {
+/// One thread's counters of one series, but for its buckets: a cache line. All zero is empty, as the kernel hands out
+/// memory: so the minimum is kept complemented and the maximum by one too high.
+struct alignas(64) Head {
   std::array<Cell, outcome_count> outcomes;
   Cell sum;
   Cell clamped;
   Cell not_min;
   Cell max_plus_one;
   Cell blocks;  ///< which powers of two were ever used: readers skip the rest
-  std::array<Cell, Buckets::count> buckets;
 
-  void add(Duration duration, RequestOutcome outcome) noexcept {
-    const bool negative = duration.count() < 0;
-    const auto value = negative ? 0 : static_cast<std::uint64_t>(duration.count());
-    if (negative || value >= Buckets::limit) bump(clamped);
-    const std::size_t index = Buckets::index(value);
-    const Cell block = Cell{1} << (index >> Buckets::part_bits);
-    if ((load(blocks) & block) == 0) store(blocks, load(blocks) | block);
-    bump(buckets[index]);
-    bump(sum, value);
-    raise(not_min, ~value);
-    raise(max_plus_one, value + 1);
-    // Last, so that a reader who skips a series whose count did not move misses nothing that was complete.
-    bump(outcomes[static_cast<std::size_t>(outcome)]);
-  }
   [[nodiscard]] std::uint64_t total() const noexcept {
     std::uint64_t sum_of = 0;
     for (const Cell& cell : outcomes) sum_of += load(cell);
     return sum_of;
+  }
+};
+using BucketCells = std::array<Cell, Buckets::count>;
+
+struct Cells {
+  Head* head = nullptr;
+  Cell* buckets = nullptr;
+
+  void add(Duration duration, RequestOutcome outcome) const noexcept {
+    const bool negative = duration.count() < 0;
+    const auto value = negative ? 0 : static_cast<std::uint64_t>(duration.count());
+    if (negative || value >= Buckets::limit) bump(head->clamped);
+    const std::size_t index = Buckets::index(value);
+    const Cell block = Cell{1} << (index >> Buckets::part_bits);
+    if ((load(head->blocks) & block) == 0) store(head->blocks, load(head->blocks) | block);
+    bump(buckets[index]);
+    bump(head->sum, value);
+    raise(head->not_min, ~value);
+    raise(head->max_plus_one, value + 1);
+    // Last, so that a reader who skips a series whose count did not move misses nothing that was complete.
+    bump(head->outcomes[static_cast<std::size_t>(outcome)]);
   }
 };
 
@@ -68,20 +74,28 @@ static_assert(Buckets::block_count <= 64);
 
 constexpr std::size_t series_slots = Recorder::max_series + 1;  // and "__other__"
 
-/// Pages that cost nothing until they are written: most threads use few series, most series few powers of two.
+/// Pages that cost nothing until they are written: most threads use few series, most series few powers of two. The
+/// heads stand together, so that who looks for what moved reads a few pages.
 class CellsOfAllSeries {
  public:
   CellsOfAllSeries()
       : memory_(mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0)) {
     if (memory_ == MAP_FAILED) throw std::bad_alloc();
+    // Huge pages would make the untouched ones cost as much as the others.
+    (void)madvise(memory_, bytes, MADV_NOHUGEPAGE);
   }
   ~CellsOfAllSeries() { munmap(memory_, bytes); }
   CellsOfAllSeries(const CellsOfAllSeries&) = delete;
   CellsOfAllSeries& operator=(const CellsOfAllSeries&) = delete;
-  Cells& operator[](std::size_t series) const noexcept { return static_cast<Cells*>(memory_)[series]; }
+  [[nodiscard]] Head& head(std::size_t series) const noexcept { return static_cast<Head*>(memory_)[series]; }
+  Cells operator[](std::size_t series) const noexcept {
+    auto* buckets = reinterpret_cast<BucketCells*>(static_cast<std::byte*>(memory_) + heads);
+    return {&head(series), buckets[series].data()};
+  }
 
  private:
-  static constexpr std::size_t bytes = series_slots * sizeof(Cells);
+  static constexpr std::size_t heads = series_slots * sizeof(Head);
+  static constexpr std::size_t bytes = heads + series_slots * sizeof(BucketCells);
   void* memory_;
 };
 
@@ -133,22 +147,23 @@ class Slab {
  public:
   struct Found {
     const std::string* name;  ///< null: counted together with others
-    Cells* cells;             ///< null: not seen before
+    Cells cells;              ///< without a head: not seen before
   };
   Found find(std::string_view endpoint, std::uint64_t hash) noexcept {
     for (std::size_t i = hash % table_size;; i = (i + 1) % table_size) {
       const Entry& entry = table_[i];
-      if (entry.name == nullptr) return {nullptr, nullptr};
-      if (entry.hash == hash && *entry.name == endpoint) return {entry.name, &cells_[entry.series]};
+      if (entry.name == nullptr) return {nullptr, {}};
+      if (entry.hash == hash && *entry.name == endpoint) return {entry.name, cells_[entry.series]};
     }
   }
   Found add(const std::string& endpoint, std::uint64_t hash, std::size_t series) noexcept {
     std::size_t i = hash % table_size;
     while (table_[i].name != nullptr) i = (i + 1) % table_size;
     table_[i] = {hash, &endpoint, series};
-    return {&endpoint, &cells_[series]};
+    return {&endpoint, cells_[series]};
   }
-  [[nodiscard]] Cells& cells(std::size_t series) const noexcept { return cells_[series]; }
+  [[nodiscard]] Cells cells(std::size_t series) const noexcept { return cells_[series]; }
+  [[nodiscard]] Head& head(std::size_t series) const noexcept { return cells_.head(series); }
 
  private:
   struct Entry {
@@ -185,7 +200,7 @@ class Recorder::Registry {
   /// The counters of an endpoint that the slab's thread has not met before.
   Slab::Found meet(Slab& slab, std::string_view endpoint, std::uint64_t hash) {
     const Number found = find(endpoint);
-    return found.name == nullptr ? Slab::Found{nullptr, &slab.cells(0)} : slab.add(*found.name, hash, found.series);
+    return found.name == nullptr ? Slab::Found{nullptr, slab.cells(0)} : slab.add(*found.name, hash, found.series);
   }
   std::size_t number(std::string_view endpoint) { return find(endpoint).series; }
 
@@ -244,9 +259,9 @@ struct Last {
   std::uint64_t recorder;
   Slab* slab;
   const std::string* endpoint;  ///< owned by the registry; null: none that has counters of its own
-  Cells* cells;                 ///< of that endpoint
+  Cells cells;                  ///< of that endpoint
 };
-constinit thread_local Last last{0, nullptr, nullptr, nullptr};
+constinit thread_local Last last{0, nullptr, nullptr, {}};
 
 /// memcmp without the call: names are short.
 bool same(const std::string& known, std::string_view asked) noexcept {
@@ -282,7 +297,7 @@ struct Leases {
   std::vector<Lease> held;
   ~Leases() {
     thread_ended = true;
-    last = {0, nullptr, nullptr, nullptr};
+    last = {0, nullptr, nullptr, {}};
     for (const Lease& lease : held)
       if (const auto registry = lease.registry.lock()) registry->give_back(lease.slab);
   }
@@ -318,25 +333,25 @@ void Recorder::with_slab(F count_in) {
       registry_->give_back(slab);
       return;
     }
-    last = {id_, lease_for(id_, registry_), nullptr, nullptr};
+    last = {id_, lease_for(id_, registry_), nullptr, {}};
   }
   count_in(*last.slab);
 }
 
 void Recorder::record(Duration duration, RequestOutcome outcome, std::string_view endpoint) {
   if (last.recorder == id_ && last.endpoint != nullptr && same(*last.endpoint, endpoint)) {
-    last.cells->add(duration, outcome);
+    last.cells.add(duration, outcome);
     return;
   }
   with_slab([&](Slab& slab) {
     const std::uint64_t hash = base::xxh3_64(endpoint);
     Slab::Found found = slab.find(endpoint, hash);
-    if (found.cells == nullptr) found = registry_->meet(slab, endpoint, hash);
+    if (found.cells.head == nullptr) found = registry_->meet(slab, endpoint, hash);
     if (last.slab == &slab) {
       last.endpoint = found.name;
       last.cells = found.cells;
     }
-    found.cells->add(duration, outcome);
+    found.cells.add(duration, outcome);
   });
 }
 
@@ -346,7 +361,7 @@ void Recorder::record(Duration duration, RequestOutcome outcome, Series series) 
 
 void Recorder::count(RequestOutcome outcome, std::string_view endpoint) {
   with_slab(
-      [&](Slab& slab) { bump(slab.cells(registry_->number(endpoint)).outcomes[static_cast<std::size_t>(outcome)]); });
+      [&](Slab& slab) { bump(slab.head(registry_->number(endpoint)).outcomes[static_cast<std::size_t>(outcome)]); });
 }
 
 Recorder::Series Recorder::series(std::string_view endpoint) { return {registry_->number(endpoint)}; }
@@ -356,28 +371,29 @@ const std::string& Recorder::name(std::size_t series) const { return registry_->
 
 std::uint64_t Recorder::count(std::size_t series) const {
   std::uint64_t total = 0;
-  registry_->for_each_slab([&](const Slab& slab) { total += slab.cells(series).total(); });
+  registry_->for_each_slab([&](const Slab& slab) { total += slab.head(series).total(); });
   return total;
 }
 
 void Recorder::read(std::size_t series, Extremes extremes, Tally& tally, Histogram& histogram) const {
   registry_->for_each_slab([&](const Slab& slab) {
-    Cells& cells = slab.cells(series);
-    if (cells.total() == 0) return;
+    const Cells cells = slab.cells(series);
+    Head& head = *cells.head;
+    if (head.total() == 0) return;
     Tally one;
-    for (std::size_t i = 0; i < outcome_count; ++i) one.outcomes[i] = load(cells.outcomes[i]);
-    one.sum = load(cells.sum);
-    one.clamped = load(cells.clamped);
+    for (std::size_t i = 0; i < outcome_count; ++i) one.outcomes[i] = load(head.outcomes[i]);
+    one.sum = load(head.sum);
+    one.clamped = load(head.clamped);
     // The one place where a reader writes. The writer that compares with the old extreme at this very moment counts
     // its request to the second that ends.
     const auto extreme = [&](Cell& cell) {
       return extremes == Extremes::take ? std::atomic_ref<Cell>(cell).exchange(0, std::memory_order_relaxed)
                                         : load(cell);
     };
-    one.min = ~extreme(cells.not_min);
-    if (const Cell max = extreme(cells.max_plus_one); max != 0) one.max = max - 1;
+    one.min = ~extreme(head.not_min);
+    if (const Cell max = extreme(head.max_plus_one); max != 0) one.max = max - 1;
     tally.merge(one);
-    for (Cell blocks = load(cells.blocks); blocks != 0; blocks &= blocks - 1) {
+    for (Cell blocks = load(head.blocks); blocks != 0; blocks &= blocks - 1) {
       const auto block = static_cast<std::size_t>(std::countr_zero(blocks));
       const Cell* first = &cells.buckets[block << Buckets::part_bits];
       histogram.add_block(block, [first](std::size_t i) { return load(first[i]); });

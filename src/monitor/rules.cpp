@@ -20,7 +20,7 @@ double clear_of(const AlertRuleOptions& own) {
   return own.clear.value_or(own.below ? own.level * 1.1 : own.level * 0.9);
 }
 
-AlertRule rule_of(const AlertRuleOptions& own, const MonitorOptions& options) {
+AlertRule rule_for(const AlertRuleOptions& own, const MonitorOptions& options) {
   AlertRule rule;
   rule.type = own.name;
   rule.raise = own.level;
@@ -42,7 +42,7 @@ AlertRule rule_of(const AlertRuleOptions& own, const MonitorOptions& options) {
 
 }  // namespace
 
-std::vector<AlertRule> alert_rules(const MonitorOptions& options) {
+std::vector<AlertRule> alert_rules(const MonitorOptions& options, const std::vector<AlertRuleOptions>& added) {
   using namespace std::chrono_literals;
   const Thresholds& at = options.thresholds;
   std::vector<AlertRule> all;
@@ -82,7 +82,11 @@ std::vector<AlertRule> alert_rules(const MonitorOptions& options) {
                "points", 100));
   optional(add("errorBurn", at.burn_rate, at.burn_rate, "Errors use up the budget of 1 % at a rate of", "x",
                options.min_samples));
-  for (const AlertRuleOptions& own : options.rules) all.push_back(rule_of(own, options));
+  for (const AlertRuleOptions& own : options.rules) all.push_back(rule_for(own, options));
+  for (const AlertRuleOptions& own : added) {
+    all.push_back(rule_for(own, options));
+    all.back().added = true;
+  }
   return all;
 }
 
@@ -118,7 +122,7 @@ Result<void> check_rules(const std::vector<AlertRuleOptions>& own) {
 }
 
 AlertBook::Observations observe(const Metrics& metrics, const SystemReading& system, const Past& past,
-                                const std::vector<AlertRuleOptions>& own) {
+                                const std::vector<AlertRuleOptions>& own, const std::vector<AlertRuleOptions>& added) {
   using namespace std::chrono_literals;
   using Observation = AlertMachine::Observation;
   AlertBook::Observations seen;
@@ -150,11 +154,13 @@ AlertBook::Observations observe(const Metrics& metrics, const SystemReading& sys
   const auto slow = past.value("requests.error_rate", 1h);
   if (fast && slow && slow->covered >= 0.5)
     seen["errorBurn"] = {std::min(fast->value, slow->value) / budget, static_cast<std::uint64_t>(fast->samples)};
-  for (const AlertRuleOptions& rule : own) {
+  const auto judge = [&](const AlertRuleOptions& rule) {
     const auto value = past.value(rule.series, rule.window, {rule.endpoint, rule.operation});
     seen[rule.name] = {value ? std::optional(value->value) : std::nullopt,
                        static_cast<std::uint64_t>(value ? value->samples : 0)};
-  }
+  };
+  std::ranges::for_each(own, judge);
+  std::ranges::for_each(added, judge);
   return seen;
 }
 

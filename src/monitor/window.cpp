@@ -60,6 +60,11 @@ Trend latency_trend(const Tally& older, const Tally& newer) {
   return after * beyond < before ? Trend::falling : Trend::steady;
 }
 
+/// The window's two halves, whose difference is a trend.
+struct Halves {
+  Tally older, newer;
+};
+
 }  // namespace
 
 Window::Window(const Recorder& recorder, host::MonoTime start, Duration length)
@@ -84,16 +89,36 @@ Window::Slots::const_iterator Window::first_after(host::MonoTime time) const {
   return std::partition_point(slots_.begin(), slots_.end(), [&](const Slot& slot) { return slot.end <= time; });
 }
 
+Window::Slots::const_iterator Window::first_newer(Slots::const_iterator from, host::MonoTime half) const {
+  return std::partition_point(from, slots_.end(),
+                              [&](const Slot& slot) { return slot.begin + (slot.end - slot.begin) / 2 < half; });
+}
+
+std::vector<PackedSecond::Cursor> Window::cursors(Slots::const_iterator first) const {
+  std::vector<PackedSecond::Cursor> all;
+  all.reserve(static_cast<std::size_t>(slots_.end() - first));
+  for (; first != slots_.end(); ++first) all.emplace_back(first->changes);
+  return all;
+}
+
 void Window::add_to_sums(const Slot& slot) {
-  for (const Change& change : slot.changes) {
-    if (change.series >= sums_.size()) sums_.resize(change.series + 1);
-    change.histogram.merge_into(sums_[change.series]);
+  for (PackedSecond::Cursor at(slot.changes); at.series() != at.none; at.next()) {
+    if (at.series() >= sums_.size()) sums_.resize(at.series() + 1);
+    Histogram& sum = sums_[at.series()];
+    at.for_each_bucket([&](std::size_t index, std::uint64_t times) {
+      sum.add_to(index, times);
+      sum_of_all_.add_to(index, times);
+    });
   }
 }
 
 void Window::slide(host::MonoTime now) {
   for (auto slot = first_after(summed_); slot != slots_.end() && slot->end <= now - length_; ++slot) {
-    for (const Change& change : slot->changes) change.histogram.take_from(sums_[change.series]);
+    for (PackedSecond::Cursor at(slot->changes); at.series() != at.none; at.next())
+      at.for_each_bucket([&, &sum = sums_[at.series()]](std::size_t index, std::uint64_t times) {
+        sum.take_from(index, times);
+        sum_of_all_.take_from(index, times);
+      });
     summed_ = slot->end;
   }
 }
@@ -102,6 +127,7 @@ void Window::set_length(Duration length, host::MonoTime now) {
   HOTWELL_ASSERT(length >= shortest && length <= longest);
   length_ = length;
   sums_.clear();
+  sum_of_all_.clear();
   summed_ = now - length;
   for (auto slot = first_after(summed_); slot != slots_.end(); ++slot) add_to_sums(*slot);
 }
@@ -109,15 +135,16 @@ void Window::set_length(Duration length, host::MonoTime now) {
 bool Window::roll(host::MonoTime now) {
   const auto second = [this](host::MonoTime time) { return std::chrono::floor<std::chrono::seconds>(time - start_); };
   if (second(now) <= second(rolled_)) return false;
-  Slot slot{rolled_, now, {}};
+  Slot slot{rolled_, now, {}, {}};
   last_.resize(std::max(last_.size(), recorder_.series_count()));
   for (std::size_t series = 0; series < last_.size(); ++series) {
     if (recorder_.count(series) == last_[series].tally.total()) continue;
     read_running(series, Recorder::Extremes::take);
-    slot.changes.push_back({series, change_.tally, PackedHistogram(change_.histogram)});
+    slot.all.merge(change_.tally);
+    slot.changes.add(series, change_.tally, change_.histogram);
     std::swap(last_[series], now_);
   }
-  slot.changes.shrink_to_fit();
+  slot.changes.finish();
   rolled_ = now;
   slots_.push_back(std::move(slot));
   add_to_sums(slots_.back());
@@ -126,7 +153,7 @@ bool Window::roll(host::MonoTime now) {
   return true;
 }
 
-double Window::Summary::rate(std::uint64_t count) const {
+double Window::Total::rate(std::uint64_t count) const {
   const auto seconds = std::chrono::duration<double>(std::max(covered, Duration{std::chrono::seconds{1}}));
   return static_cast<double>(count) / seconds.count();
 }
@@ -135,46 +162,36 @@ Window::Summary Window::over(Duration length, host::MonoTime now) {
   HOTWELL_ASSERT(length >= shortest && length <= longest);
   Summary summary;
   const std::size_t count = recorder_.series_count();
-  struct Halves {
-    Tally older, newer;
-  };
-  std::vector<Histogram> by_series(count);  // where the sums are of another length
-  std::vector<Halves> halves(count);
-
   slide(now);
-  const bool summed = length == length_;
-  auto first = first_after(now - length);
+  const bool summed = length == length_;  // the histograms' sums are there already
+  const auto first = first_after(now - length);
   const host::MonoTime begin = first == slots_.end() ? rolled_ : first->begin;
   summary.covered = now - begin;
-  const host::MonoTime half = begin + summary.covered / 2;
-  for (; first != slots_.end(); ++first) {
-    const bool older = first->begin + (first->end - first->begin) / 2 < half;
-    for (const Change& change : first->changes) {
-      (older ? halves[change.series].older : halves[change.series].newer).merge(change.tally);
-      if (!summed) change.histogram.merge_into(by_series[change.series]);
-    }
-  }
+  const auto older_slots = static_cast<std::size_t>(first_newer(first, begin + summary.covered / 2) - first);
+  auto at = cursors(first);
   Halves all;
   for (std::size_t series = 0; series < count; ++series) {
-    auto& [older, newer] = halves[series];
+    Halves of;
     sum_.clear();
-    if (!summed)
-      sum_.histogram = std::move(by_series[series]);
-    else if (series < sums_.size())
-      sum_.histogram.merge(sums_[series]);
+    if (summed && series < sums_.size()) sum_.histogram.merge(sums_[series]);
+    for (std::size_t slot = 0; slot < at.size(); ++slot) {
+      if (!at[slot].find(series)) continue;
+      (slot < older_slots ? of.older : of.newer).merge(at[slot].tally());
+      if (!summed) at[slot].merge_into(sum_.histogram);
+    }
     if (recorder_.count(series) != last(series).tally.total()) {
       read_running(series, Recorder::Extremes::peek);
-      newer.merge(change_.tally);
+      of.newer.merge(change_.tally);
       sum_.histogram.merge(change_.histogram);
     }
-    sum_.tally.merge(older);
-    sum_.tally.merge(newer);
+    sum_.tally.merge(of.older);
+    sum_.tally.merge(of.newer);
     if (sum_.tally.total() == 0) continue;
-    all.older.merge(older);
-    all.newer.merge(newer);
+    all.older.merge(of.older);
+    all.newer.merge(of.newer);
     summary.all.merge(sum_);
-    summary.series.push_back(
-        {recorder_.name(series), sum_.tally, sum_.latencies(), trend(older, newer), latency_trend(older, newer)});
+    summary.series.push_back({recorder_.name(series), sum_.tally, sum_.latencies(), trend(of.older, of.newer),
+                              latency_trend(of.older, of.newer)});
   }
   summary.trend = trend(all.older, all.newer);
   std::stable_sort(summary.series.begin(), summary.series.end(),
@@ -182,51 +199,81 @@ Window::Summary Window::over(Duration length, host::MonoTime now) {
   return summary;
 }
 
-void Window::since_start(const std::function<void(const std::string&, const Reading&)>& visit) {
-  for (std::size_t series = 0; series < recorder_.series_count(); ++series) {
-    if (recorder_.count(series) == 0) continue;
-    now_.clear();
-    recorder_.read(series, Recorder::Extremes::peek, now_.tally, now_.histogram);
-    visit(recorder_.name(series), now_);
+Window::Total Window::total(host::MonoTime now, std::vector<std::uint64_t>& seen,
+                            const std::function<void(std::size_t, const Reading&)>& visit) {
+  Total total;
+  slide(now);
+  const auto first = first_after(now - length_);
+  const host::MonoTime begin = first == slots_.end() ? rolled_ : first->begin;
+  total.covered = now - begin;
+  const auto newer = first_newer(first, begin + total.covered / 2);
+  Halves all;
+  for (auto slot = first; slot != slots_.end(); ++slot) (slot < newer ? all.older : all.newer).merge(slot->all);
+  total.all.histogram.merge(sum_of_all_);
+  seen.resize(recorder_.series_count());
+  for (std::size_t series = 0; series < seen.size(); ++series) {
+    const std::uint64_t count = recorder_.count(series);
+    const Reading* reading = &last(series);
+    if (count != reading->tally.total()) {
+      now_.clear();
+      recorder_.read(series, Recorder::Extremes::peek, now_.tally, now_.histogram);
+      Tally change = now_.tally;
+      change.subtract(reading->tally);
+      all.newer.merge(change);
+      // Added before what is known is taken off: the sum never holds less than it loses.
+      total.all.histogram.merge(now_.histogram);
+      total.all.histogram.subtract(reading->histogram);
+      reading = &now_;
+    }
+    if (count == seen[series]) continue;
+    visit(series, *reading);
+    seen[series] = count;
   }
+  total.all.tally.merge(all.older);
+  total.all.tally.merge(all.newer);
+  total.trend = trend(all.older, all.newer);
+  return total;
 }
 
 std::vector<Window::Second> Window::seconds(std::size_t series, host::MonoTime since) const {
   std::vector<Second> found;
   for (auto slot = first_after(since); slot != slots_.end(); ++slot) {
-    const auto change = std::ranges::lower_bound(slot->changes, series, {}, &Change::series);
-    if (change == slot->changes.end() || change->series != series) continue;
-    found.push_back({slot->end, change->tally, {}});
-    change->histogram.merge_into(found.back().histogram);
+    PackedSecond::Cursor at(slot->changes);
+    if (!at.find(series)) continue;
+    found.push_back({slot->end, at.tally(), {}});
+    at.merge_into(found.back().histogram);
   }
   return found;
 }
 
-std::vector<Reading> Window::closed(host::MonoTime since) const {
-  std::vector<Reading> by_series(last_.size());
-  for (auto slot = first_after(since); slot != slots_.end(); ++slot)
-    for (const Change& change : slot->changes) {
-      by_series[change.series].tally.merge(change.tally);
-      change.histogram.merge_into(by_series[change.series].histogram);
+void Window::closed(host::MonoTime since, const std::function<void(std::size_t, const Reading&)>& visit) const {
+  auto at = cursors(first_after(since));
+  Reading reading;
+  for (std::size_t series = 0; series < last_.size(); ++series) {
+    reading.clear();
+    for (auto& each : at) {
+      if (!each.find(series)) continue;
+      reading.tally.merge(each.tally());
+      each.merge_into(reading.histogram);
     }
-  return by_series;
+    if (reading.tally.total() != 0) visit(series, reading);
+  }
 }
 
 Reading Window::closed(std::size_t series, host::MonoTime since) const {
   Reading all;
   for (auto slot = first_after(since); slot != slots_.end(); ++slot) {
-    const auto change = std::ranges::lower_bound(slot->changes, series, {}, &Change::series);
-    if (change == slot->changes.end() || change->series != series) continue;
-    all.tally.merge(change->tally);
-    change->histogram.merge_into(all.histogram);
+    PackedSecond::Cursor at(slot->changes);
+    if (!at.find(series)) continue;
+    all.tally.merge(at.tally());
+    at.merge_into(all.histogram);
   }
   return all;
 }
 
 std::size_t Window::size_bytes() const {
   std::size_t bytes = 0;
-  for (const Slot& slot : slots_)
-    for (const Change& change : slot.changes) bytes += sizeof change + change.histogram.size_bytes();
+  for (const Slot& slot : slots_) bytes += sizeof slot + slot.changes.size_bytes();
   return bytes;
 }
 

@@ -21,6 +21,7 @@
 
 #include "host/clock.hpp"
 #include "monitor/histogram.hpp"
+#include "monitor/packed_second.hpp"
 #include "monitor/recorder.hpp"
 
 namespace hotwell::monitor {
@@ -74,11 +75,17 @@ class Window {
   /// slot that covers more can only be counted whole.
   bool roll(host::MonoTime now);
 
-  struct Summary {
+  /// All requests of the window together.
+  struct Total {
     /// From the oldest request that counts until now. Shorter than the window only right after the start; rates
     /// take at least one second, so that the first requests of a program do not look like thousands a second.
     Duration covered{};
     Reading all;
+    Trend trend = Trend::steady;
+
+    [[nodiscard]] double rate(std::uint64_t count) const;
+  };
+  struct Summary : Total {
     struct Series {
       std::string name;
       Tally tally;
@@ -87,31 +94,30 @@ class Window {
       Trend latency = Trend::steady;
     };
     std::vector<Series> series;  ///< those with requests, busiest first
-    Trend trend = Trend::steady;
-
-    [[nodiscard]] double rate(std::uint64_t count) const;
   };
   /// Precondition: shortest <= length <= longest.
   [[nodiscard]] Summary over(Duration length, host::MonoTime now);
+
+  /// What over(length(), now) says of all together, for less: the series are not told apart. On the way it calls
+  /// visit(series, reading) with everything since the start for each series that went on since the caller's last visit:
+  /// `seen` is the caller's, by series, empty at first.
+  [[nodiscard]] Total total(host::MonoTime now, std::vector<std::uint64_t>& seen,
+                            const std::function<void(std::size_t, const Reading&)>& visit);
 
   [[nodiscard]] Duration length() const { return length_; }
   /// Precondition: shortest <= length <= longest.
   void set_length(Duration length, host::MonoTime now);
 
-  /// Calls visit(name, reading) with everything since the start, by series in order of appearance; those that never
-  /// counted are left out.
-  void since_start(const std::function<void(const std::string&, const Reading&)>& visit);
-
-  /// Calls visit(end, seconds, tally, histogram) for the kept seconds that ended after `since`, oldest first, of one
-  /// series; seconds without a request are left out.
+  /// The kept seconds that ended after `since`, oldest first, of one series; those without a request are left out.
   struct Second {
     host::MonoTime end;
     Tally tally;
     Histogram histogram;
   };
   [[nodiscard]] std::vector<Second> seconds(std::size_t series, host::MonoTime since) const;
-  /// What the kept seconds that ended after `since` hold, by series; the running one not.
-  [[nodiscard]] std::vector<Reading> closed(host::MonoTime since) const;
+  /// Calls visit(series, reading) with what the kept seconds that ended after `since` hold, the running one not, for
+  /// each series that has any.
+  void closed(host::MonoTime since, const std::function<void(std::size_t, const Reading&)>& visit) const;
   [[nodiscard]] Reading closed(std::size_t series, host::MonoTime since) const;
 
   [[nodiscard]] std::size_t series_count() const { return last_.size(); }  ///< as of the last roll
@@ -119,21 +125,20 @@ class Window {
   [[nodiscard]] std::size_t size_bytes() const;  ///< of the kept seconds
 
  private:
-  struct Change {
-    std::size_t series;
-    Tally tally;
-    PackedHistogram histogram;
-  };
   struct Slot {
     host::MonoTime begin;
     host::MonoTime end;
-    std::vector<Change> changes;
+    Tally all;
+    PackedSecond changes;
   };
   using Slots = std::deque<Slot>;
   /// Reads what a series counted since the start into `now_`, since the last roll into `change_`.
   void read_running(std::size_t series, Recorder::Extremes extremes);
   [[nodiscard]] const Reading& last(std::size_t series) const;
   [[nodiscard]] Slots::const_iterator first_after(host::MonoTime time) const;
+  /// The first slot from there on whose middle is not before `half`.
+  [[nodiscard]] Slots::const_iterator first_newer(Slots::const_iterator from, host::MonoTime half) const;
+  [[nodiscard]] std::vector<PackedSecond::Cursor> cursors(Slots::const_iterator first) const;
   void add_to_sums(const Slot& slot);
   /// Takes off the sums what the window has left behind.
   void slide(host::MonoTime now);
@@ -145,6 +150,7 @@ class Window {
   std::vector<Reading> last_;    ///< by series: since the start, as of the last roll
   Slots slots_;                  ///< oldest first
   std::vector<Histogram> sums_;  ///< by series: of the slots that ended after `summed_`
+  Histogram sum_of_all_;         ///< their sum
   host::MonoTime summed_;
   Reading now_, change_, sum_;  ///< for the moment, so that a question need not ask for memory by the series
 };

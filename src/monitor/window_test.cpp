@@ -4,7 +4,9 @@
 #include <chrono>
 #include <cmath>
 #include <functional>
+#include <map>
 #include <random>
+#include <string>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -220,13 +222,57 @@ TEST(Window, ShowsEndpointsBusiestFirst) {
   EXPECT_EQ(summary.series[0].tally.failed(), 5U);
   EXPECT_EQ(summary.series[1].name, "rare");
   EXPECT_EQ(summary.series[1].tally.of(RequestOutcome::client_error), 1U);
-  std::vector<std::string> names;
-  t.window.since_start([&](const std::string& name, const Reading& reading) {
-    names.push_back(name);
-    EXPECT_EQ(reading.histogram.total(), reading.tally.total());
-  });
-  ASSERT_EQ(names.size(), 2U);
-  EXPECT_EQ(names[0], "rare");
+}
+
+TEST(Window, TheTotalIsThatOfTheSummaryAtAnyTime) {
+  Timeline t;
+  std::vector<std::uint64_t> seen;
+  std::mt19937_64 random(test::seed());
+  for (int step = 0; step < 400; ++step) {
+    for (const auto* endpoint : {"a", "b", "c"})
+      for (auto times = random() % 4; times > 0; --times)
+        t.record(1, Duration{static_cast<Duration::rep>(random() % 100'000'000)},
+                 random() % 5 == 0 ? RequestOutcome::failed : RequestOutcome::ok, endpoint);
+    t.pass(Duration{static_cast<Duration::rep>(random() % 1'500'000'000)});
+    if (step % 7 == 0) t.record(2, 5ms);
+    const auto total = t.window.total(t.now, seen, [](std::size_t, const Reading&) {});
+    const auto summary = t.over(60s);
+    ASSERT_EQ(total.covered, summary.covered);
+    ASSERT_EQ(total.trend, summary.trend);
+    ASSERT_EQ(total.all.tally.outcomes, summary.all.tally.outcomes);
+    ASSERT_EQ(total.all.tally.sum, summary.all.tally.sum);
+    ASSERT_EQ(total.all.min(), summary.all.min());
+    ASSERT_EQ(total.all.max(), summary.all.max());
+    ASSERT_EQ(total.all.histogram.total(), summary.all.histogram.total());
+    for (const double q : {0.5, 0.95, 0.99, 0.999}) ASSERT_EQ(total.all.quantile(q), summary.all.quantile(q));
+  }
+}
+
+TEST(Window, TheTotalShowsWhatWentOnSinceTheLastTime) {
+  Timeline t;
+  std::vector<std::uint64_t> seen;
+  std::map<std::string, std::uint64_t> visited;
+  const auto visit = [&] {
+    visited.clear();
+    (void)t.window.total(t.now, seen, [&](std::size_t series, const Reading& reading) {
+      EXPECT_EQ(reading.histogram.total(), reading.tally.total());
+      visited[t.window.name(series)] = reading.tally.total();
+    });
+    return visited;
+  };
+  using Visited = std::map<std::string, std::uint64_t>;
+  t.record(3, 1ms, RequestOutcome::ok, "a");
+  t.record(1, 1ms, RequestOutcome::ok, "b");
+  EXPECT_EQ(visit(), (Visited{{"a", 3}, {"b", 1}})) << "the running second";
+  EXPECT_EQ(visit(), Visited{});
+  t.pass(1s);
+  EXPECT_EQ(visit(), Visited{}) << "a second that ends changes nothing";
+  t.record(2, 1ms, RequestOutcome::failed, "b");
+  t.pass(1s);
+  EXPECT_EQ(visit(), (Visited{{"b", 3}})) << "since the start, in a second that has ended";
+  t.record(1, 1ms, RequestOutcome::ok, "a");
+  t.record(1, 1ms, RequestOutcome::ok, "c");
+  EXPECT_EQ(visit(), (Visited{{"a", 4}, {"c", 1}}));
 }
 
 TEST(Window, TrendTellsARealChange) {

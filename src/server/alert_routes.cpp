@@ -1,4 +1,4 @@
-/// /v1/alerts: what fires and why, silences, and whether a channel works.
+/// /v1/alerts: what fires and why, silences, rules that are added while it runs, and whether a channel works.
 #include <hotwell/engine.hpp>
 
 #include <fmt/format.h>
@@ -34,7 +34,7 @@ void write_alert(JsonWriter& json, const AlertStatus& alert) {
     json.null();
   json.member("threshold", alert.raise).member("clear", alert.clear);
   text("unit", alert.unit);
-  json.member("below", alert.below).member("own", alert.own);
+  json.member("below", alert.below).member("own", alert.own).member("added", alert.added);
   write_instant(json, "started_at", alert.started);
   write_instant(json, "resolved_at", alert.resolved);
   text("fingerprint", alert.fingerprint);
@@ -148,6 +148,37 @@ void delete_silence(Exchange& exchange) {
   exchange.answer(Answer(204));
 }
 
+void get_rules(Exchange& exchange) {
+  std::string list;
+  for (const auto& rule : exchange.engine().monitor().added_rules()) {
+    if (!list.empty()) list += ',';
+    list += to_json(rule);
+  }
+  exchange.answer(Answer::json(200, fmt::format(R"({{"rules":[{}]}})", list)));
+}
+
+void put_rule(Exchange& exchange) {
+  exchange.read_text(max_alert_text, [&exchange](std::string text) {
+    const auto& name = exchange.captures[0];
+    auto rule = alert_rule_from_json(text);
+    if (!rule) return exchange.fail(rule.error());
+    if (!rule->name.empty() && rule->name != name)
+      return exchange.fail(
+          {Code::invalid_argument, fmt::format("\"name\" is \"{}\", the address says \"{}\"", rule->name, name)});
+    rule->name = name;
+    const std::string shown = to_json(*rule);
+    if (const auto added = exchange.engine().monitor().add_rule(std::move(*rule)); !added)
+      return exchange.fail(added.error());
+    exchange.answer(Answer::json(200, shown));
+  });
+}
+
+void delete_rule(Exchange& exchange) {
+  if (const auto removed = exchange.engine().monitor().remove_rule(exchange.captures[0]); !removed)
+    return exchange.fail(removed.error());
+  exchange.answer(Answer(204));
+}
+
 void post_test(Exchange& exchange) {
   exchange.read_text(max_alert_text, [&exchange](std::string text) {
     const auto object = parse_json_object(text);
@@ -176,6 +207,9 @@ void add_alert_routes(std::vector<Route>& routes) {
   add(http::verb::get, "/v1/alerts", get_alerts);
   add(http::verb::post, "/v1/alerts/silences", post_silence);
   add(http::verb::delete_, "/v1/alerts/silences/{id}", delete_silence);
+  add(http::verb::get, "/v1/alerts/rules", get_rules);
+  add(http::verb::put, "/v1/alerts/rules/{name}", put_rule);
+  add(http::verb::delete_, "/v1/alerts/rules/{name}", delete_rule);
   add(http::verb::post, "/v1/alerts/test", post_test);
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Alerts of one's own: read, judged, told, and changed by SIGHUP while the daemon runs.
+"""Alerts of one's own: read, judged, told, changed by SIGHUP while the daemon runs, and added to it by API and CLI.
 
     own_rules.py BIN_DIR
 """
@@ -70,6 +70,59 @@ def reload(daemon, text):
     daemon.process.send_signal(signal.SIGHUP)
 
 
+def channels(daemon, base, hook):
+    """SIGHUP brings another to tell, and takes it away."""
+    second = Webhook()
+    try:
+        channel = f'[[alerts.channel]]\nname = "second"\nkind = "webhook"\nurl = "{second.url}"\n'
+        reload(daemon, base + channel + QUIET.replace('"quiet"', '"still"'))
+        second.wait_for_body(lambda each: about(each, "still", "firing"))
+        names = [each["name"] for each in json.loads(daemon.ask("GET", "/v1/alerts")[1])["channels"]]
+        check("SIGHUP brings a channel, which is told", sorted(names) == ["hook", "second"], names)
+        reload(daemon, base)
+        hook.wait_for_body(lambda each: about(each, "still", "resolved"))
+        names = [each["name"] for each in json.loads(daemon.ask("GET", "/v1/alerts")[1])["channels"]]
+        check("and takes it away", names == ["hook"], names)
+        check("who was taken away heard nothing more", not any(about(each, "still", "resolved") for each in second.heard), second.heard)
+    finally:
+        second.shutdown()
+
+
+def hotwell(bin_dir, daemon, *words):
+    return subprocess.run([bin_dir / "hotwell", "alerts", *words, "--server", daemon.url], capture_output=True, text=True,
+                          stdin=subprocess.DEVNULL, check=False)
+
+
+def added(bin_dir, daemon, hook):
+    """Rules that come, outlive a kill, and go while the daemon runs."""
+    status, text = daemon.ask("PUT", "/v1/alerts/rules/calm", json.dumps({"series": "requests.speed", "level": 1}))
+    check("a rule over a series that is not there is refused", status == 400 and b"requests.speed" in text, text)
+    status, text = daemon.ask("PUT", "/v1/alerts/rules/calm", json.dumps({"series": "requests.rate", "level": 1, "colour": 1}))
+    check("and one with a member that is none", status == 400 and b"colour" in text, text)
+    rule = {"series": "requests.rate", "op": "<", "level": 1e9, "window": 5, "severity": "info", "message": "It is calm:"}
+    status, text = daemon.ask("PUT", "/v1/alerts/rules/calm", json.dumps(rule))
+    check("a rule is added by API", status == 200 and json.loads(text)["name"] == "calm", text)
+    hook.wait_for_body(lambda each: about(each, "calm", "firing"))
+    check("it is judged and told", rules(daemon)["calm"]["added"], rules(daemon))
+    said = hotwell(bin_dir, daemon, "add", "steep", "--series", "queue", "--level", "1e6", "--window", "60", "--severity", "critical")
+    check("another by CLI", said.returncode == 0 and "stays so" in said.stdout, said)
+    said = hotwell(bin_dir, daemon, "rules")
+    check("both are listed", "calm" in said.stdout and "steep" in said.stdout and "added" in said.stdout, said)
+    kept = json.loads(daemon.ask("GET", "/v1/alerts/rules")[1])["rules"]
+
+    daemon.kill()
+    daemon.start()
+    check("they survive kill -9", json.loads(daemon.ask("GET", "/v1/alerts/rules")[1])["rules"] == kept, kept)
+    check("one that fired still does", rules(daemon)["calm"]["status"] in ("firing", "clearing"), rules(daemon))
+    said = hotwell(bin_dir, daemon, "remove", "steep")
+    check("one is removed by CLI", said.returncode == 0 and "steep" not in rules(daemon), said)
+    check("the other by API", daemon.ask("DELETE", "/v1/alerts/rules/calm")[0] == 204)
+    hook.wait_for_body(lambda each: about(each, "calm", "resolved"))
+    check("what is not there is not found", daemon.ask("DELETE", "/v1/alerts/rules/calm")[0] == 404)
+    said = hotwell(bin_dir, daemon, "remove", "cpu")
+    check("what comes with the monitor is not removed", said.returncode == 1 and "was not added" in said.stderr, said)
+
+
 def main():
     bin_dir = pathlib.Path(sys.argv[1]).resolve()
     folder = pathlib.Path(tempfile.mkdtemp(prefix="hotwell-rules-"))
@@ -103,6 +156,8 @@ def main():
         check("SIGHUP takes it away, and who was told hears of its end", "quiet" not in rules(daemon), rules(daemon))
         hook.wait_for_body(lambda each: about(each, "busy", "resolved"))
         check("no rule of one's own is left", not rules(daemon), rules(daemon))
+        channels(daemon, base, hook)
+        added(bin_dir, daemon, hook)
         daemon.stop()
     except BaseException:
         print(daemon.last_words(), file=sys.stderr)
