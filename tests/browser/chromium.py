@@ -13,6 +13,7 @@ import tempfile
 FLAGS = ["--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--no-default-browser-check",
          "--disable-background-networking", "--disable-component-update", "--disable-sync", "--disable-extensions",
          "--disable-dev-shm-usage", "--hide-scrollbars", "--force-color-profile=srgb", "--remote-debugging-pipe"]
+DOMAINS = ("Page", "Runtime", "Log", "Network", "Accessibility", "DOM")  # what is heard of a page
 PATIENCE = 120  # seconds without a word: a hang, not a slow machine
 
 
@@ -95,14 +96,14 @@ class Browser:
             if "method" in answer and (page := self.pages.get(answer.get("sessionId"))):
                 page.on_event(answer["method"], answer["params"])
 
-    def open(self, url, width=1360, height=900, scheme="light", scale=1, mobile=False):
+    def open(self, url, width=1360, height=900, scheme="light", scale=1, mobile=False, domains=DOMAINS):
         context = self.command("Target.createBrowserContext")["browserContextId"]
         self.contexts.append(context)
         target = self.command("Target.createTarget", url="about:blank", browserContextId=context)["targetId"]
         session = self.command("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         page = Page(self, session)
         self.pages[session] = page
-        for domain in ("Page", "Runtime", "Log", "Network", "Accessibility", "DOM"):
+        for domain in domains:
             page.command(f"{domain}.enable")
         page.command("Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=scale, mobile=mobile)
         page.command("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])

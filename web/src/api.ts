@@ -95,9 +95,6 @@ async function sendJson<T>(method: string, path: string, value?: unknown): Promi
 export const metrics = (): Promise<Metrics> => get("/performance/metrics?format=raw");
 export const workers = async (): Promise<Worker[]> => (await get<{ workers: Worker[] }>("/v1/workers")).workers;
 export const operations = async (): Promise<string[]> => (await get<{ operations: string[] }>("/v1/operations")).operations;
-export const recommendations = async (): Promise<Recommendation[]> =>
-  (await get<{ recommendations: Recommendation[] }>("/v1/recommendations")).recommendations;
-
 export const alerts = (): Promise<AlertsAnswer> => get("/v1/alerts");
 export const silence = (type: string, seconds: number, comment: string): Promise<unknown> =>
   sendJson("POST", "/v1/alerts/silences", { matchers: { alertname: type }, duration: seconds, created_by: "dashboard", comment });

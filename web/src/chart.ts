@@ -1,4 +1,4 @@
-/// Lines over time on a canvas, drawn anew for each reading. All charts share one cursor: pointing at a moment in one, or
+/// Lines over time on a canvas, drawn anew when there is something new to see and somebody can see it. All charts share one cursor: pointing at a moment in one, or
 /// walking there with the arrow keys, shows the values of that moment in every one. Dragging over a stretch of time in one
 /// zooms all of them (the page decides what that means: "zoom" events of the document), as + and - do at the cursor.
 ///
@@ -67,7 +67,12 @@ export class Chart {
   private points: Points = { t: [], values: {} };
   private readonly plot: HTMLElement;
   private colours: Record<string, string> = {};
+  private font = "";
   private left = 0;
+  private size = { width: 0, height: 0 };
+  private level: number | null = null;  ///< the threshold that was drawn
+  private visible = true;
+  private stale = false;  ///< what is not in sight is not drawn
 
   constructor(private readonly options: ChartOptions) {
     const legend = options.lines.map((line) => {
@@ -89,13 +94,23 @@ export class Chart {
     this.element = h("figure.chart", {},
       h("figcaption", {}, h("h3", {}, options.title), h("span.legend", {}, ...legend)), this.plot);
     charts.add(this);
-    new ResizeObserver(() => this.redraw()).observe(this.plot);
-    const repaint = (): void => { this.colours = {}; this.redraw(); };
+    new ResizeObserver(() => {
+      this.size = { width: this.plot.clientWidth, height: this.plot.clientHeight };
+      this.redraw();
+    }).observe(this.plot);
+    new IntersectionObserver((entries) => {
+      this.visible = entries[entries.length - 1]?.isIntersecting ?? true;
+      if (this.visible && this.stale) this.redraw();
+    }, { rootMargin: "100px" }).observe(this.plot);
+    const repaint = (): void => { this.colours = {}; this.font = ""; this.redraw(); };
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", repaint);
     document.addEventListener("themechange", repaint);
   }
 
   draw(frame: Frame, points: Points): void {
+    const level = this.options.threshold?.() ?? null;
+    if (points === this.points && frame.from === this.frame.from && frame.to === this.frame.to && level === this.level) return;
+    this.level = level;
     this.frame = frame;
     this.points = points;
     this.redraw();
@@ -189,16 +204,17 @@ export class Chart {
   private highest(): number {
     let top = this.options.top ?? 0;
     for (const line of this.options.lines) for (const value of this.points.values[line.key] ?? []) if (value !== null && value > top) top = value;
-    const threshold = this.options.threshold?.() ?? null;
+    const threshold = this.level;
     if (threshold !== null && top > threshold * 0.6) top = Math.max(top, Math.min(threshold * 1.08, this.options.top ?? Infinity));
     return top > 0 ? top : 1;
   }
 
   redraw(): void {
     this.readOut();
-    const width = this.plot.clientWidth, height = this.plot.clientHeight;
+    this.stale = !this.visible;
+    const { width, height } = this.size;
     const context = this.canvas.getContext("2d");
-    if (!context || width === 0 || height === 0) return;
+    if (this.stale || !context || width === 0 || height === 0) return;
     const scale = devicePixelRatio || 1;
     if (this.canvas.width !== Math.round(width * scale) || this.canvas.height !== Math.round(height * scale)) {
       this.canvas.width = Math.round(width * scale);
@@ -206,7 +222,7 @@ export class Chart {
     }
     context.setTransform(scale, 0, 0, scale, 0, 0);
     context.clearRect(0, 0, width, height);
-    context.font = `11px ${getComputedStyle(this.element).fontFamily}`;
+    context.font = this.font ||= `11px ${getComputedStyle(this.element).fontFamily}`;
 
     // The scale of values: hairlines at nice numbers, labelled at the left.
     const { top, base, marks } = this.options.logarithmic ? this.decades() : this.steps();
@@ -243,7 +259,7 @@ export class Chart {
       if (x(when) - half >= this.left - 12 && x(when) + half <= width) context.fillText(text, x(when), height - 4);
     }
 
-    const threshold = this.options.threshold?.() ?? null;
+    const threshold = this.level;
     if (threshold !== null && threshold <= top) {
       context.strokeStyle = this.colour("warning");
       context.setLineDash([3, 3]);

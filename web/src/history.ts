@@ -21,6 +21,8 @@ export class History {
   private range: Range | null = null;
   private due = 0;  ///< epoch seconds: a step is over
   private asking = false;
+  private version = 0;  ///< of the readings
+  private shown: { version: number; frame: Frame; points: Points } | null = null;
   private newest = 0;   ///< the server's time of the last reading
   private heardAt = 0;  ///< this browser's time of it
 
@@ -30,10 +32,11 @@ export class History {
     return this.newest > 0 ? this.newest + Math.max(0, local - this.heardAt) : local;
   }
 
+  /** Moves on by whole steps: between two of them there is nothing new to draw. */
   frame(range: Range): Frame {
     const { seconds, step } = ranges[range];
-    const now = this.now();
-    return { from: now - seconds, to: now, step };
+    const to = Math.floor(this.now() / step) * step;
+    return { from: to - seconds, to, step };
   }
 
   /** A stretch of time as it can be shown: of the past, not shorter than a few steps of the finest range that has it. */
@@ -65,6 +68,7 @@ export class History {
     } catch (error) {
       if (!(error instanceof Refused)) throw error;
       this.readings.clear();
+      ++this.version;
       this.due = now + 60;
     } finally {
       this.asking = false;
@@ -72,6 +76,7 @@ export class History {
   }
 
   private take(answer: Answer): void {
+    ++this.version;
     const columns = new Map(answer.series.map(({ name, values }) => [name, values]));
     for (let i = 0; i < answer.count; ++i) {
       const reading: Record<string, number | null> = {};
@@ -87,10 +92,16 @@ export class History {
     this.heardAt = Date.now() / 1000;
   }
 
+  /** The same object as before where nothing changed. */
   points(frame: Frame): Points {
+    const { shown, version } = this;
+    if (shown?.version === version && shown.frame.from === frame.from && shown.frame.to === frame.to && shown.frame.step === frame.step)
+      return shown.points;
     const t = [...this.readings.keys()].filter((when) => when >= frame.from - frame.step && when <= frame.to + frame.step).sort((a, b) => a - b);
     const values: Points["values"] = {};
     for (const key of [...Object.keys(names), "failing"]) values[key] = t.map((when) => this.readings.get(when)![key] ?? null);
-    return { t, values };
+    const points = { t, values };
+    this.shown = { version, frame, points };
+    return points;
   }
 }

@@ -1,6 +1,6 @@
 /// The dashboard: asks the server once a second, listens to its events, and shows one of the views.
 import * as api from "./api";
-import type { AlertsAnswer, Metrics, Recommendation, Worker } from "./api";
+import type { AlertsAnswer, Metrics, Worker } from "./api";
 import { h, keyed, setAttribute, setText, show } from "./dom";
 import { span } from "./format";
 import { History, Range, ranges } from "./history";
@@ -81,11 +81,12 @@ function thresholdsOf(alerts: AlertsAnswer): State["thresholds"] {
   return { cpu: raised("cpu", 100), memory: raised("memory", 100), errorRate: raised("errorRate", 100), queueDepth: raised("queueDepth", 1) };
 }
 
-function accept(metrics: Metrics, workers: Worker[], alerts: AlertsAnswer, recommendations: Recommendation[]): void {
+function accept(metrics: Metrics, workers: Worker[], alerts: AlertsAnswer): void {
   lastAnswer = Date.now() / second;
   const shown = frame();
-  state = { metrics, workers, alerts, recommendations, frame: shown, points: history.points(shown), moves, thresholds: thresholdsOf(alerts) };
-  const verdict = judge(metrics, alerts.alerts, recommendations);
+  if (!state) performance.mark("figures");
+  state = { metrics, workers, alerts, frame: shown, points: history.points(shown), moves, thresholds: thresholdsOf(alerts) };
+  const verdict = judge(metrics, alerts.alerts);
   document.body.classList.remove("stale");
   show(byId("sign-in"), false);
   if (byId("page").hidden) {
@@ -112,11 +113,13 @@ async function refresh(): Promise<void> {
   const began = performance.now();
   try {
     const overview = current === "overview";
-    const [metrics, workers, alerts, recommendations] = await Promise.all([
-      api.metrics(), overview || !state ? api.workers() : state.workers, api.alerts(), api.recommendations(),
-      overview ? history.refresh(range) : undefined,
+    const course = overview ? history.refresh(range) : Promise.resolve();
+    // The first figures do not wait for the past.
+    if (!state) void course.then(refreshView, () => undefined);
+    const [metrics, workers, alerts] = await Promise.all([
+      api.metrics(), overview || !state ? api.workers() : state.workers, api.alerts(), state ? course : undefined,
     ]);
-    accept(metrics, workers, alerts, recommendations);
+    accept(metrics, workers, alerts);
     if (!stream) listen(withCache);
   } catch (error) {
     if (error instanceof api.NotSignedIn) {

@@ -43,9 +43,9 @@ const gravity: Record<Severity, number> = { critical: 0, warning: 1, info: 2 };
 export const isLoud = (alert: AlertState): boolean =>
   (alert.status === "firing" || alert.status === "clearing") && !alert.silenced_by && !alert.inhibited_by;
 
-export function judge(metrics: Metrics, alerts: readonly AlertState[], recommendations: readonly Recommendation[]): Verdict {
+export function judge(metrics: Metrics, alerts: readonly AlertState[]): Verdict {
   const firing = alerts.filter(isLoud);
-  const advice = [...recommendations].sort((a, b) => gravity[a.severity] - gravity[b.severity])[0] ?? null;
+  const advice = [...metrics.recommendations].sort((a, b) => gravity[a.severity] - gravity[b.severity])[0] ?? null;
   const useful = advice && advice.severity !== "info" ? advice : null;
   if (firing.length > 0) {
     const title = firing.length === 1 ? alertName(firing[0]!.type) : `${firing.length} alerts: ${firing.map(({ type }) => alertName(type)).join("; ")}`;

@@ -1,5 +1,5 @@
 /// What a view is, and what it is shown every second.
-import type { AlertsAnswer, Metrics, Recommendation, Worker } from "./api";
+import type { AlertsAnswer, Metrics, Worker } from "./api";
 import type { Frame, Points } from "./chart";
 
 /** Events of the cache since the page was opened, by the upper of the two tiers. */
@@ -9,7 +9,6 @@ export interface State {
   metrics: Metrics;
   workers: Worker[];
   alerts: AlertsAnswer;
-  recommendations: Recommendation[];
   frame: Frame;
   points: Points;
   moves: { memory: Moves; disk: Moves };

@@ -224,7 +224,7 @@ export class Overview implements View {
     const asked = cache.total.hits + cache.total.misses > 0;
     tiles.hits.update(asked ? percent(cache.total.hitRate) : "–", asked ? `${bytes(cache.total.size)} held` : "not asked yet");
 
-    this.advice.update(state.recommendations);
+    this.advice.update(metrics.recommendations);
     this.workers.update(metrics, state.workers);
     this.queue.update(metrics);
     this.cache.update(metrics, state.moves);
