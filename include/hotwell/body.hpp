@@ -150,6 +150,7 @@ struct FileSlice {
 
 /// One attempt's output while it is made: bytes below the watermark are final and may be read from `fd()`.
 /// Readers never see bytes of another attempt: a retry is another Growing.
+/// Of a result that is larger than what may be kept, bytes that all its readers have passed are let go while it grows.
 /// Threads: every member may be called from any thread.
 class Growing {
  public:
@@ -162,8 +163,17 @@ class Growing {
   /// Why it was abandoned; meaningless otherwise.
   [[nodiscard]] virtual Error error() const = 0;
   [[nodiscard]] virtual std::string content_type() const = 0;
-  /// For pread and sendfile below the watermark. Owned by the Growing.
+  /// For pread and sendfile between begin() and the watermark. Owned by the Growing.
   [[nodiscard]] virtual int fd() const = 0;
+  /// The first byte that was not let go.
+  [[nodiscard]] virtual std::uint64_t begin() const { return 0; }
+  /// The same Growing for one reader: bytes from `from` on stay until it has passed() them or is gone. Null where some
+  /// of them were let go already.
+  [[nodiscard]] virtual std::shared_ptr<Growing> reader(std::uint64_t from) = 0;
+  /// A reader needs nothing below `offset` any more; of `everything` it gives up what it was promised. Without a
+  /// meaning for who is no reader().
+  virtual void passed(std::uint64_t offset) { (void)offset; }
+  static constexpr std::uint64_t everything = UINT64_MAX;
   /// Calls `wake` exactly once, as soon as the watermark is above `seen` or the state is final: at once on this
   /// thread if that already holds, else later on the producer's thread. `wake` must not block.
   virtual void on_change(std::uint64_t seen, std::function<void()> wake) = 0;
@@ -187,6 +197,13 @@ class Sink {
   virtual Result<void> write(ByteView bytes) = 0;
   /// Bytes [0, n) are final and may be read by followers. n never falls.
   virtual Result<void> advance(std::uint64_t n) = 0;
+  static constexpr std::size_t most_moved = 256 << 10;
+  /// False where there is no room for `most_moved` more bytes before a reader has read on: then `wake` is called once,
+  /// from any thread, when to ask again. For producers that can be held up; where others go on, advance() fails.
+  [[nodiscard]] virtual bool has_room(std::function<void()> wake) {
+    (void)wake;
+    return true;
+  }
   /// The type of what is being written, for followers that are answered before the end.
   virtual void set_content_type(std::string content_type) = 0;
   /// Complete: the object exists from here on. `size` bytes are final. Errors: disk_full, io.

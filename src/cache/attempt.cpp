@@ -1,6 +1,9 @@
 #include "cache/attempt.hpp"
 
+#include <fmt/format.h>
+
 #include "base/assert.hpp"
+#include "cache/stream/manifest.hpp"
 
 namespace hotwell::cache {
 
@@ -28,6 +31,7 @@ Result<void> Attempt::run(const std::function<Result<void>(Removals&)>& step) {
 
 Result<void> Attempt::write(ByteView bytes) {
   return run([&](Removals& removed) -> Result<void> {
+    if (auto room = make_room(written_ + bytes.size(), removed); !room) return room;
     if (auto written = draft_->write(written_, bytes, removed); !written) return written;
     written_ += bytes.size();
     if (written_ <= growth_->watermark()) return {};
@@ -39,10 +43,29 @@ Result<void> Attempt::write(ByteView bytes) {
 
 Result<void> Attempt::advance(std::uint64_t n) {
   return run([&](Removals& removed) -> Result<void> {
+    if (auto room = make_room(n, removed); !room) return room;
     if (auto counted = draft_->advance(n, removed); !counted) return counted;
     growth_->advance(n);
     return {};
   });
+}
+
+Result<void> Attempt::make_room(std::uint64_t n, Removals& removed) {
+  auto room = draft_->reserve(n, removed);
+  if (room || (room.error().code != Code::too_large && room.error().code != Code::overloaded)) return room;
+  const auto begin = growth_->begin();
+  const auto shed = growth_->shed(chunk_size);
+  if (shed == begin) return room;
+  if (auto gone = draft_->let_go(shed); !gone) return gone;
+  return draft_->reserve(n, removed);
+}
+
+bool Attempt::has_room(std::function<void()> wake) {
+  if (!draft_) return true;
+  Removals removed;
+  const auto room = make_room(growth_->watermark() + most_moved, removed);
+  if (!removed.empty()) tell_(std::move(removed));
+  return room || !growth_->on_passed(chunk_size, std::move(wake));
 }
 
 void Attempt::set_content_type(std::string content_type) {
@@ -55,7 +78,14 @@ Result<void> Attempt::seal(std::uint64_t size) {
   return run([&](Removals& removed) -> Result<void> {
     if (size < growth_->watermark())
       return fail(Code::io, "a result was sealed shorter than what had been announced as final");
+    if (auto room = make_room(size, removed); !room) return room;
     if (auto finished = draft_->finish(size, removed); !finished) return finished;
+    if (const auto gone = growth_->begin(); gone != 0) {
+      draft_.reset();
+      growth_->seal(size);  // to its end for those who followed it
+      return fail(Code::too_large, fmt::format("{} were handed to those who followed them, but are more than is kept",
+                                               to_string(Bytes{size})));
+    }
     Details details;
     {
       const std::lock_guard lock(mutex_);

@@ -1,4 +1,8 @@
 /// The CacheWriter over a draft of either tier: keeps draft, growth and description in step.
+///
+/// What is larger than its tier still reaches those who follow it: what they have all passed is let go to make room for
+/// what comes. Then no object comes of it, and the seal says so. What nobody follows (anything a user stores) is whole
+/// or not at all.
 #pragma once
 
 #include <functional>
@@ -25,6 +29,7 @@ class Attempt final : public CacheWriter {
   [[nodiscard]] int fd() const override { return growth_->fd(); }
   Result<void> write(ByteView bytes) override;
   Result<void> advance(std::uint64_t n) override;
+  [[nodiscard]] bool has_room(std::function<void()> wake) override;
   void set_content_type(std::string content_type) override;
   Result<void> seal(std::uint64_t size) override;
   void abandon(Error error) override;
@@ -35,6 +40,8 @@ class Attempt final : public CacheWriter {
  private:
   /// Runs `step` with a list of removals, tells them, and abandons where it failed.
   Result<void> run(const std::function<Result<void>(Removals&)>& step);
+  /// Room for `n` bytes in sum, if need be at the cost of those that every reader has passed.
+  Result<void> make_room(std::uint64_t n, Removals& removed);
 
   std::unique_ptr<Draft> draft_;  ///< empty once sealed or abandoned
   const Level level_;

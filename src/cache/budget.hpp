@@ -52,6 +52,10 @@ class Charge {
   }
   /// What was taken from the budget for this already.
   void adopt(std::uint64_t bytes) noexcept { bytes_.store(this->bytes() + bytes, std::memory_order_relaxed); }
+  /// Precondition: no more than it has.
+  void shrink_to(std::uint64_t bytes) noexcept {
+    budget_->give_back(bytes_.exchange(bytes, std::memory_order_relaxed) - bytes);
+  }
   void set(std::uint64_t bytes) noexcept {
     budget_->take(bytes);
     budget_->give_back(bytes_.exchange(bytes, std::memory_order_relaxed));

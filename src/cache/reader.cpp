@@ -71,7 +71,10 @@ Result<std::size_t> read_growing(Growing& growing, std::uint64_t offset, std::sp
   if (growing.state() == Growing::State::abandoned) return std::unexpected(growing.error());
   const auto reached = growing.watermark();
   if (offset >= reached) return 0;
-  return read_fd(growing.fd(), offset, at_most(into, reached - offset));
+  auto count = read_fd(growing.fd(), offset, at_most(into, reached - offset));
+  if (offset < growing.begin()) return fail(Code::result_gone, "a result that is more than is kept was read too late");
+  growing.passed(offset + count.value_or(0));
+  return count;
 }
 
 }  // namespace

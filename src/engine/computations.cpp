@@ -44,6 +44,7 @@ class CheckedSink final : public Sink {
   int fd() const override { return writer_->fd(); }
   Result<void> write(ByteView bytes) override { return writer_->write(bytes); }
   Result<void> advance(std::uint64_t n) override { return writer_->advance(n); }
+  bool has_room(std::function<void()> wake) override { return writer_->has_room(std::move(wake)); }
   void set_content_type(std::string content_type) override { writer_->set_content_type(std::move(content_type)); }
   void abandon(Error error) override { writer_->abandon(std::move(error)); }
 
@@ -135,11 +136,20 @@ struct Computations::Place final : Seat, std::enable_shared_from_this<Place> {
   void changed() {
     if (!done && asker.changed) asker.changed(work->progress);
   }
+  /// `growing` is a reader of the asker's own.
   void grows(const std::shared_ptr<Growing>& growing, host::MonoTime now) {
     if (done || !asker.growing || growing->watermark() == 0 || growing->state() == Growing::State::abandoned) return;
     if (work->attempt.generation != growing->generation()) return;
     work->progress.ran = now - work->started;  // so far
-    asker.growing(work->attempt, work->progress);
+    auto object = work->attempt;
+    object.body = growing;
+    asker.growing(object, work->progress);
+  }
+  /// Others have read what this asker has come too late for.
+  void missed() {
+    if (done || !asker.growing) return;
+    if (joined) joined->leave(seat);
+    ended(fail(Code::too_large, "the result is more than is kept, and its beginning is gone already"));
   }
   void ended(const Result<Object>& result) {
     if (std::exchange(done, true)) return;
@@ -257,9 +267,16 @@ bool Computations::watch(const std::string& flight, Asker asker) {
 
 /// Tells the place on the engine's thread, once the first bytes of an attempt are final.
 void Computations::follow(const std::shared_ptr<Place>& place, const std::shared_ptr<Growing>& growing) const {
-  growing->on_change(0, [weak = std::weak_ptr(place), thread = engine_thread_, &clock = clock_, growing] {
-    boost::asio::post(thread, [weak, &clock, growing] {
-      if (const auto told = weak.lock()) told->grows(growing, clock.now());
+  if (!place->asker.growing) return;
+  // From now on nothing is let go that this asker has not read.
+  const auto reader = growing->reader(0);
+  if (!reader)
+    return boost::asio::post(engine_thread_, [weak = std::weak_ptr(place)] {
+      if (const auto told = weak.lock()) told->missed();
+    });
+  growing->on_change(0, [weak = std::weak_ptr(place), thread = engine_thread_, &clock = clock_, reader] {
+    boost::asio::post(thread, [weak, &clock, reader] {
+      if (const auto told = weak.lock()) told->grows(reader, clock.now());
     });
   });
 }

@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 #include <boost/asio/post.hpp>
 
+#include "cache/tiered_cache.hpp"
 #include "pool/job_id.hpp"
 
 namespace hotwell::engine {

@@ -67,6 +67,21 @@ class SystemDisk final : public Disk {
     return done;
   }
 
+  std::optional<std::size_t> read_resident(const FileHandle& file, std::uint64_t offset,
+                                           std::span<std::byte> into) override {
+    std::size_t done = 0;
+    while (done < into.size()) {
+      const iovec part{into.data() + done, into.size() - done};
+      const auto n = ::preadv2(file.get(), &part, 1, static_cast<off_t>(offset + done), RWF_NOWAIT);
+      if (n == 0) break;
+      if (n > 0)
+        done += static_cast<std::size_t>(n);
+      else if (errno != EINTR)
+        return std::nullopt;
+    }
+    return done;
+  }
+
   Result<void> write(const FileHandle& file, std::uint64_t offset, ByteView bytes) override {
     while (!bytes.empty()) {
       const auto n = ::pwrite(file.get(), bytes.data(), bytes.size(), static_cast<off_t>(offset));
@@ -103,6 +118,13 @@ class SystemDisk final : public Disk {
     if (error == 0) return {};
     if (error == EOPNOTSUPP || error == ENOSYS) return resize(file, size);
     return system_fail(error, "taking space for a file");
+  }
+
+  Result<void> punch(const FileHandle& file, std::uint64_t offset, std::uint64_t length) override {
+    constexpr int mode = FALLOC_FL_PUNCH_HOLE | FALLOC_FL_KEEP_SIZE;
+    while (::fallocate(file.get(), mode, static_cast<off_t>(offset), static_cast<off_t>(length)) != 0)
+      if (errno != EINTR) return system_fail(errno, "giving back a part of a file");
+    return {};
   }
 
   Result<void> sync(const FileHandle& file) override {

@@ -8,6 +8,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,12 +44,18 @@ class Disk {
   /// Fills `into` from `offset` on, as far as the file goes; returns how much that was.
   [[nodiscard]] virtual Result<std::size_t> read(const FileHandle& file, std::uint64_t offset,
                                                  std::span<std::byte> into) = 0;
+  /// read() of what the kernel has in memory. None where it has not all of it, or does not say; then nothing waited.
+  [[nodiscard]] virtual std::optional<std::size_t> read_resident(const FileHandle& file, std::uint64_t offset,
+                                                                 std::span<std::byte> into) = 0;
   virtual Result<void> write(const FileHandle& file, std::uint64_t offset, ByteView bytes) = 0;
   /// Two runs of bytes behind each other, as one step.
   virtual Result<void> write(const FileHandle& file, std::uint64_t offset, ByteView first, ByteView second) = 0;
   virtual Result<void> resize(const FileHandle& file, std::uint64_t size) = 0;
   /// Makes an empty file `size` zero bytes long and takes the space for them where the file system can.
   virtual Result<void> preallocate(const FileHandle& file, std::uint64_t size) = 0;
+  /// Gives back the space of whole blocks in [offset, offset + length), which read as zeros from now on. Errors: also
+  /// where the file system cannot.
+  virtual Result<void> punch(const FileHandle& file, std::uint64_t offset, std::uint64_t length) = 0;
   /// What was written to the file outlives the machine's death.
   virtual Result<void> sync(const FileHandle& file) = 0;
   /// The same for names that came, went and changed in the directory.

@@ -2,9 +2,12 @@
 
 #include <array>
 #include <fstream>
+#include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "tests/support/temp_dir.hpp"
@@ -67,6 +70,31 @@ TEST_F(DiskTest, ListsWhatIsThere) {
   for (const auto& entry : *entries)
     EXPECT_EQ(entry.kind, entry.name == "er" ? Disk::Kind::directory : Disk::Kind::file);
   EXPECT_EQ(disk_.make_directory(directory_.path() / "deep" / "file").error().code, Code::io);
+}
+
+TEST_F(DiskTest, APartThatIsGivenBackReadsAsZerosAndTakesNoSpace) {
+  constexpr std::size_t size = 1 << 20;
+  const auto file = disk_.create(directory_.path() / "file");
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(disk_.write(*file, 0, std::string(size, 'x')));
+  ASSERT_TRUE(disk_.punch(*file, 0, size / 2));
+  std::vector<std::byte> bytes(size);
+  EXPECT_EQ(disk_.read(*file, 0, bytes), Result<std::size_t>(size));
+  EXPECT_EQ(ByteView(bytes).text(), std::string(size / 2, '\0') + std::string(size / 2, 'x'));
+  struct stat told{};
+  ASSERT_EQ(::fstat(file->get(), &told), 0);
+  EXPECT_LE(told.st_blocks * 512, static_cast<std::int64_t>(size / 2));
+}
+
+TEST_F(DiskTest, ReadsWhatIsInMemoryAsFarAsTheFileGoes) {
+  const auto file = disk_.create(directory_.path() / "file");
+  ASSERT_TRUE(file && disk_.write(*file, 0, "0123456789"));
+  std::array<std::byte, 4> part{};
+  // Where the file system does not tell what is in memory, nothing is.
+  const auto count = disk_.read_resident(*file, 8, part);
+  if (!count) GTEST_SKIP() << "this file system reads nothing without waiting (RWF_NOWAIT)";
+  EXPECT_EQ(*count, 2U);
+  EXPECT_EQ(ByteView(part).text().substr(0, 2), "89");
 }
 
 TEST_F(DiskTest, AFullDeviceIsSaid) {

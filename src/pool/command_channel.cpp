@@ -114,7 +114,8 @@ Result<void> CommandChannel::assign(const Attempt& attempt) {
         if (!*alive) return;
         process_ = 0;
         exit_ = exit;
-        if (pump_) pump_->finish();
+        // What a command that failed printed is nobody's result: it must not wait for a reader to make room for it.
+        if (pump_) pump_->finish(exit.wait_status == 0 ? Pump::Rest::take : Pump::Rest::drop);
         conclude();
       });
   if (!spawned) return spawned;

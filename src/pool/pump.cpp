@@ -6,11 +6,6 @@
 #include <boost/asio/post.hpp>
 
 namespace hotwell::pool {
-namespace {
-
-constexpr std::size_t piece = std::size_t{1} << 20;
-
-}  // namespace
 
 std::shared_ptr<Pump> Pump::start(boost::asio::any_io_executor executor, FileHandle pipe, Sink& sink,
                                   std::string content_type, Done done) {
@@ -25,25 +20,42 @@ std::shared_ptr<Pump> Pump::start(boost::asio::any_io_executor executor, FileHan
 Pump::Pump(boost::asio::any_io_executor executor, FileHandle pipe, Sink& sink, Done done)
     : executor_(executor), pipe_(executor, pipe.release()), sink_(sink), done_(std::move(done)) {}
 
-void Pump::finish() {
-  boost::asio::post(executor_, [self = shared_from_this()] {
+void Pump::finish(Rest rest) {
+  boost::asio::post(executor_, [self = shared_from_this(), rest] {
     if (!self->done_) return;
-    if (self->move_available()) self->complete(static_cast<std::uint64_t>(self->moved_));
+    if (rest == Rest::drop) return self->complete(static_cast<std::uint64_t>(self->moved_));
+    self->finishing_ = true;
+    if (!self->held_) self->move_on();
   });
+}
+
+void Pump::move_on() {
+  if (!move_available()) return;
+  if (finishing_) return complete(static_cast<std::uint64_t>(moved_));
+  wait();
 }
 
 void Pump::wait() {
   if (!done_) return;
   pipe_.async_wait(boost::asio::posix::descriptor_base::wait_read,
                    [self = shared_from_this()](const boost::system::error_code& error) {
-                     if (!error && self->done_ && self->move_available()) self->wait();
+                     if (!error && self->done_ && !self->held_) self->move_on();
                    });
 }
 
 bool Pump::move_available() {
   for (;;) {
+    held_ = !sink_.has_room([weak = weak_from_this(), executor = executor_] {
+      boost::asio::post(executor, [weak] {
+        const auto self = weak.lock();
+        if (!self) return;
+        self->held_ = false;
+        if (self->done_) self->move_on();
+      });
+    });
+    if (held_) return false;
     const ssize_t size =
-        ::splice(pipe_.native_handle(), nullptr, sink_.fd(), &moved_, piece, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
+        ::splice(pipe_.native_handle(), nullptr, sink_.fd(), &moved_, Sink::most_moved, SPLICE_F_MOVE | SPLICE_F_NONBLOCK);
     if (size < 0 && errno == EINTR) continue;
     if (size < 0 && errno == EAGAIN) return true;
     if (size < 0) {

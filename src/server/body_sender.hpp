@@ -26,7 +26,7 @@ class BodySender {
     broken,   ///< the connection is of no use any more
   };
   static constexpr std::uint64_t max_step = 1 << 20;
-  static constexpr std::size_t chunk_size = 256 * 1024;
+  static constexpr std::size_t chunk_size = 256 * 1024;  ///< of text
 
   /// Where the head is to be written before start(), complete with the blank line; empty, with the room that the last
   /// one took.
@@ -65,18 +65,22 @@ class BodySender {
     return std::min(file.length - offset_, max_step);
   }
   [[nodiscard]] bool is_ready(const FilePart& file) const;
-  /// Puts the next chunk, or the end, into chunk_.
+  /// Makes piece_ and what frames it the next chunk, or the end.
   Step next_chunk();
+  Step send_chunk(int socket);
+  /// What send() or sendfile() came to; counts.
+  [[nodiscard]] Step after_sending(std::int64_t sent);
 
   std::string head_;
   boost::container::small_vector<Part, 1> parts_;
   std::shared_ptr<ChunkSource> source_;
-  std::string chunk_;         // the source's chunk that is being sent
+  ChunkSource::Piece piece_;  // what of it is being sent: its file's bytes come when `text`, the framing, is sent
+  std::string_view tail_;     // what comes behind the file's bytes
   std::size_t index_ = 0;     // 0 is the head, n the part n - 1
-  std::uint64_t offset_ = 0;  // within it
+  std::uint64_t offset_ = 0;  // within it, or within the piece's text
   std::uint64_t ready_ = 0;   // of the current file part: bytes from its begin
   std::uint64_t sent_ = 0;
-  bool ended_ = false;  // the last chunk is in chunk_
+  bool ended_ = false;  // the last chunk is in piece_
 };
 
 }  // namespace hotwell::server

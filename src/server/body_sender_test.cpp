@@ -42,7 +42,10 @@ class Made final : public Growing {
   std::string content_type() const override { return "text/plain"; }
   int fd() const override { return file_.get(); }
   void on_change(std::uint64_t, std::function<void()>) override {}
+  std::shared_ptr<Growing> reader(std::uint64_t) override { return nullptr; }
+  void passed(std::uint64_t offset) override { sent = offset; }
 
+  std::uint64_t sent = 0;
   std::uint64_t mark = 0;
   State now = State::growing;
 
@@ -196,6 +199,7 @@ TEST_F(BodySenderTest, FollowsAGrowingResultToItsEnd) {
   made->mark = 5;
   EXPECT_EQ(run(), Step::starved);
   EXPECT_EQ(got_, "H5\r\nhello\r\n");
+  EXPECT_EQ(made->sent, 5U) << "and may be let go";
   made->mark = 11;
   made->now = Growing::State::sealed;
   EXPECT_EQ(run(), Step::done);

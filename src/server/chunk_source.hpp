@@ -14,10 +14,17 @@ namespace hotwell::server {
 class ChunkSource {
  public:
   enum class Taken : std::uint8_t { some, none_yet, end, broken };
+  /// Text, or bytes of a file that stay as they are until the next take().
+  struct Piece {
+    std::string text;
+    int fd = -1;
+    std::uint64_t offset = 0;
+    std::uint64_t length = 0;  ///< of the file's; 0: it is the text
+  };
 
   virtual ~ChunkSource() = default;
-  /// Puts at most `limit` further bytes behind `bytes`. `end` may come with the last ones.
-  [[nodiscard]] virtual Taken take(std::string& bytes, std::size_t limit) = 0;
+  /// Puts further bytes into an empty `piece`: of text at most `limit`. `end` may come with the last ones.
+  [[nodiscard]] virtual Taken take(Piece& piece, std::size_t limit) = 0;
   /// Calls `wake` once, as soon as take() has another answer than none_yet; from any thread, at once if it has already.
   virtual void on_change(std::function<void()> wake) = 0;
   /// Why it broke, where that is a failure of the daemon's own.

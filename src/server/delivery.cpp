@@ -1,7 +1,6 @@
 #include "server/delivery.hpp"
 
 #include <algorithm>
-#include <limits>
 #include <random>
 
 #include <fmt/format.h>
@@ -12,7 +11,7 @@
 namespace hotwell::server {
 namespace {
 
-constexpr auto everything = std::numeric_limits<std::uint64_t>::max();
+constexpr auto everything = Growing::everything;
 constexpr std::size_t common_fields = 448;  // what the fields of most answers take
 
 // What is there of an object's content at this moment.
@@ -168,8 +167,15 @@ void deliver_when(Exchange& exchange, std::shared_ptr<Delivery> delivery, std::v
                   std::uint64_t bytes) {
   const auto content = content_of(delivery->object);
   if (content.size || !content.growing || content.growing->state() == Growing::State::abandoned ||
-      content.growing->watermark() >= bytes)
+      content.growing->watermark() >= bytes) {
+    if (bytes != 0 && content.growing && content.growing->state() != Growing::State::abandoned) {
+      const auto reader = content.growing->reader(bytes == everything ? 0 : specs[0].first.value_or(0));
+      if (!reader)
+        return exchange.fail({Code::too_large, "the result is more than is kept, and its beginning is gone already"});
+      delivery->object.body = reader;
+    }
     return deliver_now(exchange, *delivery, specs);
+  }
   const auto growing = content.growing;
   growing->on_change(growing->watermark(),
                      exchange.bring_home<>([&exchange, delivery, specs = std::move(specs), bytes] {
@@ -221,6 +227,8 @@ void deliver(Exchange& exchange, Delivery delivery) {
   auto specs = wanted_ranges(exchange, etag);
   if (delivery.object.size()) return deliver_now(exchange, delivery, specs);
   const auto bytes = needed(exchange, specs);
+  // Who waits before it reads must not hold up what is waited for.
+  if (bytes != 0) std::get<std::shared_ptr<Growing>>(delivery.object.body)->passed(everything);
   deliver_when(exchange, std::make_shared<Delivery>(std::move(delivery)), std::move(specs), bytes);
 }
 

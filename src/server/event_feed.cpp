@@ -192,11 +192,11 @@ class EventFeed::Listener final : public ChunkSource {
     if (wake) wake();
   }
 
-  Taken take(std::string& bytes, std::size_t limit) override {
+  Taken take(Piece& piece, std::size_t limit) override {
     const std::lock_guard lock(mutex_);
     if (state_ == Taken::broken) return state_;
     const auto size = std::min(pending_.size(), limit);
-    bytes.append(pending_, 0, size);
+    piece.text.assign(pending_, 0, size);
     pending_.erase(0, size);
     if (state_ == Taken::end && pending_.empty()) return state_;
     return size > 0 ? Taken::some : Taken::none_yet;

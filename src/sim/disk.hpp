@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <cstdint>
 #include <cstdlib>
 #include <filesystem>
@@ -114,6 +115,15 @@ class LossyDisk final : public host::Disk {
     return host::system_disk().read(file, offset, into);
   }
 
+  /// Whether read_resident() finds anything.
+  std::atomic<bool> resident{true};
+
+  std::optional<std::size_t> read_resident(const FileHandle& file, std::uint64_t offset,
+                                           std::span<std::byte> into) override {
+    if (!resident) return std::nullopt;
+    return host::system_disk().read_resident(file, offset, into);
+  }
+
   Result<void> write(const FileHandle& file, std::uint64_t offset, ByteView bytes) override {
     const std::lock_guard lock(mutex_);
     std::uint64_t part = bytes.size();
@@ -148,6 +158,13 @@ class LossyDisk final : public host::Disk {
     if (auto went = step(); !went) return went;
     // Sparse: thousands of simulated lives need not really take the space.
     return host::system_disk().resize(file, size);
+  }
+
+  Result<void> punch(const FileHandle& file, std::uint64_t offset, std::uint64_t length) override {
+    const std::lock_guard lock(mutex_);
+    if (auto went = step(); !went) return went;
+    remember(file, offset, length);
+    return host::system_disk().punch(file, offset, length);
   }
 
   Result<void> sync(const FileHandle& file) override {

@@ -18,14 +18,25 @@ MemoryDraft::MemoryDraft(MemoryTier& tier, FileHandle file)
       file_(new FileHandle(std::move(file)), [charge = charge_](const FileHandle* open) { delete open; }) {}
 
 Result<void> MemoryDraft::write(std::uint64_t offset, ByteView bytes, Removals& removed) {
-  if (auto room = tier_.reserve(*charge_, offset + bytes.size(), removed); !room) return room;
+  if (auto room = reserve(offset + bytes.size(), removed); !room) return room;
   return host::system_disk().write(*file_, offset, bytes);
 }
 
-Result<void> MemoryDraft::advance(std::uint64_t n, Removals& removed) { return tier_.reserve(*charge_, n, removed); }
+Result<void> MemoryDraft::advance(std::uint64_t n, Removals& removed) { return reserve(n, removed); }
+
+Result<void> MemoryDraft::reserve(std::uint64_t n, Removals& removed) {
+  return tier_.reserve(*charge_, n - gone_, removed);
+}
+
+Result<void> MemoryDraft::let_go(std::uint64_t n) {
+  if (auto given = host::system_disk().punch(*file_, gone_, n - gone_); !given) return given;
+  charge_->shrink_to(charge_->bytes() - (n - gone_));
+  gone_ = n;
+  return {};
+}
 
 Result<void> MemoryDraft::finish(std::uint64_t size, Removals& removed) {
-  if (auto room = tier_.reserve(*charge_, size, removed); !room) return room;
+  if (auto room = reserve(size, removed); !room) return room;
   auto status = host::system_disk().status(*file_);
   if (!status) return std::unexpected(status.error());
   if (status->size < size)

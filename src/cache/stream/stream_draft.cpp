@@ -52,12 +52,21 @@ Result<void> StreamDraft::finish(std::uint64_t size, Removals& removed) {
   if (size > checked_)
     if (auto summed = checksum_next(size - checked_); !summed) return summed;
   size_ = size;
+  space_->shrink_to(on_disk(size) - gone_);  // has_room() may have taken more
   chunk_.reset();
   return {};
 }
 
-Result<void> StreamDraft::reserve(std::uint64_t size, Removals& removed) {
-  return tier_.reserve(*space_, on_disk(size), removed);
+Result<void> StreamDraft::reserve(std::uint64_t n, Removals& removed) {
+  return tier_.reserve(*space_, on_disk(n) - gone_, removed);
+}
+
+Result<void> StreamDraft::let_go(std::uint64_t n) {
+  HOTWELL_ASSERT(n <= checked_ && n % chunk_size == 0);
+  if (auto given = tier_.disk_.punch(*file_, gone_, n - gone_); !given) return given;
+  space_->shrink_to(space_->bytes() - (n - gone_));
+  gone_ = n;
+  return {};
 }
 
 Result<void> StreamDraft::checksum_next(std::uint64_t length) {

@@ -141,13 +141,14 @@ class StreamDraft final : public Draft {
   [[nodiscard]] const std::shared_ptr<const FileHandle>& file() const override { return file_; }
   Result<void> write(std::uint64_t offset, ByteView bytes, Removals& removed) override;
   Result<void> advance(std::uint64_t n, Removals& removed) override;
+  Result<void> reserve(std::uint64_t n, Removals& removed) override;
+  Result<void> let_go(std::uint64_t n) override;
   Result<void> finish(std::uint64_t size, Removals& removed) override;
   /// Precondition: finished.
   [[nodiscard]] std::uint64_t size() const { return size_; }
 
  private:
   friend class StreamTier;
-  Result<void> reserve(std::uint64_t size, Removals& removed);
   Result<void> checksum_next(std::uint64_t length);
 
   StreamTier& tier_;
@@ -158,6 +159,7 @@ class StreamDraft final : public Draft {
   std::vector<std::uint64_t> checksums_;
   std::unique_ptr<std::byte[]> chunk_;
   std::uint64_t checked_ = 0;  ///< bytes covered by checksums_
+  std::uint64_t gone_ = 0;     ///< bytes that were let go
   std::uint64_t size_ = 0;
 };
 

@@ -4,6 +4,7 @@
 #include <map>
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cache/stream/files.hpp"
@@ -140,6 +141,27 @@ TEST_F(StreamTierTest, AnotherProgramMayWriteThroughTheDescriptor) {
   draft->reset();
   reopen();
   EXPECT_EQ(get("key")->bytes().text(), bytes.substr(10));
+}
+
+TEST_F(StreamTierTest, ADraftGivesBackTheRoomOfWhatItLetsGo) {
+  reopen(4_MiB);
+  const std::string chunk(chunk_size, 'y');
+  auto draft = tier_->draft("key", 1, removed_);
+  ASSERT_TRUE(draft);
+  for (std::uint64_t at = 0; at < 4 * chunk_size; at += chunk_size)
+    ASSERT_TRUE((*draft)->write(at, chunk, removed_) && (*draft)->advance(at + chunk_size, removed_));
+  EXPECT_EQ(tier_->stats().size, 4_MiB);
+  EXPECT_EQ((*draft)->reserve(5 * chunk_size, removed_).error().code, Code::too_large);
+  ASSERT_TRUE((*draft)->let_go(2 * chunk_size));
+  EXPECT_EQ(tier_->stats().size, 2_MiB);
+  struct stat told{};
+  ASSERT_EQ(::fstat((*draft)->file()->get(), &told), 0);
+  EXPECT_LE(told.st_blocks * 512, 2 << 20) << "the file system has it back";
+  for (std::uint64_t at = 4 * chunk_size; at < 6 * chunk_size; at += chunk_size)
+    ASSERT_TRUE((*draft)->write(at, chunk, removed_) && (*draft)->advance(at + chunk_size, removed_));
+  EXPECT_EQ(tier_->stats().size, 4_MiB);
+  draft->reset();
+  EXPECT_EQ(tier_->stats().size, 0_B);
 }
 
 TEST_F(StreamTierTest, AShortenedFileIsDroppedAtStartAndReported) {
