@@ -84,10 +84,14 @@ std::optional<Object> Cache::Impl::try_lookup(std::string_view key) {
   if (auto object = try_get(key)) return object;
   // Where a key may be in both tiers below, or may have to be promoted, it takes a whole look-up.
   if (!stream_ || doubles_.load(std::memory_order_acquire) != 0) return std::nullopt;
-  auto found = stream_->try_find(key, clock_.wall());
-  if (!found) return std::nullopt;
+  const auto now = clock_.wall();
+  auto found = disk_tier_->try_find(key, now, promote_after_.load(std::memory_order_relaxed));
+  if (!found) {
+    found = stream_->try_find(key, now);
+    if (!found) return std::nullopt;
+    disk_tier_->count_miss();
+  }
   memory_->count_miss();
-  disk_tier_->count_miss();
   tell_hit(found->object);
   return std::move(found->object);
 }

@@ -87,8 +87,8 @@ class Cache::Impl {
   /// As get(), but the bytes of a file are not verified yet: verify() each part before it is sent. Small objects come
   /// as a verified Buffer. A miss is one of `type`, where the asker will store such an object.
   Result<std::optional<Object>> lookup(std::string_view key, std::string_view type = {});
-  /// lookup() as far as it needs no disk: memory, and large objects whose files are open. None is no miss: it may be
-  /// there all the same.
+  /// lookup() as far as it waits for no disk: memory, what the kernel has in memory of the disk tier, and large objects
+  /// whose files are open. None is no miss: it may be there all the same.
   [[nodiscard]] std::optional<Object> try_lookup(std::string_view key);
   /// A second lookup() by the same asker, uncounted: what the leader of a flight does first.
   Result<std::optional<Object>> look_again(std::string_view key);

@@ -65,6 +65,24 @@ Result<std::optional<Found>> DiskTier::find(std::string_view key, WallTime now, 
   return std::nullopt;
 }
 
+std::optional<Found> DiskTier::try_find(std::string_view key, WallTime now, unsigned most_hits) {
+  const auto hash = base::xxh3_64(key);
+  const auto spots = locate(hash);
+  for (unsigned i = 0; i < spots.count; ++i) {
+    const auto& spot = spots.all[i];
+    auto entry = read_entry(spot.region, {spot.slot, spot.expected, Waits::no}, key, now, Check::later);
+    if (!entry) return std::nullopt;
+    if (entry->state == StoredEntry::State::other) continue;
+    if (entry->state != StoredEntry::State::whole) return std::nullopt;
+    const std::lock_guard lock(index_lock_);
+    if (index_.hits(hash, spot.place) >= most_hits) return std::nullopt;
+    counters_.hit();
+    ++spot.region->figures.hits;
+    return Found{std::move(entry->object), index_.hit(hash, spot.place)};
+  }
+  return std::nullopt;
+}
+
 Result<Object> DiskTier::put(Details details, const Buffer& bytes, Removals& removed) {
   if (!holds(details, bytes.size()))
     return fail(Code::too_large, fmt::format("an object of {} is more than the disk tier holds in one piece",

@@ -77,6 +77,9 @@ class DiskTier final : public Tier {
   void set_limit(Bytes limit, Removals& removed) override;
   [[nodiscard]] CacheStats::Tier stats() const override;
 
+  /// find() as far as it waits for nothing: of what the kernel has in memory, and is asked for less than `most_hits`
+  /// times since it came or was promoted. With Check::later. A miss is none, and is not counted.
+  [[nodiscard]] std::optional<Found> try_find(std::string_view key, WallTime now, unsigned most_hits);
   /// Of a look-up that went past it without a find().
   void count_miss() noexcept { counters_.miss(); }
   /// Whether an object of this size could ever be here.

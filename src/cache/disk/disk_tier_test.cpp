@@ -180,6 +180,29 @@ TEST_F(DiskTierTest, AHitIsTakenForAHitOfTheKeyThatWasAskedFor) {
   EXPECT_EQ(tier_->find("key", first_day, {}, removed_).value()->hits, 2U);
 }
 
+TEST_F(DiskTierTest, WhatTheKernelHasInMemoryIsFoundWithoutWaiting) {
+  reopen(8_MiB);
+  const std::string large(40'000, 'l');
+  ASSERT_TRUE(put("small", "bytes"));
+  ASSERT_TRUE(put("large", large));
+  ASSERT_TRUE(put("brief", "gone soon", first_day + 1min));
+  const auto found = tier_->try_find("small", first_day, 3);
+  ASSERT_TRUE(found);
+  EXPECT_EQ(found->object.bytes().text(), "bytes");
+  EXPECT_EQ(found->hits, 1U);
+  EXPECT_EQ(tier_->try_find("large", first_day, 3)->object.bytes().text(), large);
+  EXPECT_FALSE(tier_->try_find("brief", first_day + 2min, 3));
+  EXPECT_FALSE(tier_->try_find("absent", first_day, 3));
+  EXPECT_EQ(tier_->stats().hits, 2U);
+  EXPECT_EQ(tier_->stats().misses, 0U) << "find() is asked next, and counts";
+
+  EXPECT_TRUE(tier_->try_find("small", first_day, 2));
+  EXPECT_FALSE(tier_->try_find("small", first_day, 2)) << "who is to promote it finds it";
+  disk_.resident = false;
+  EXPECT_FALSE(tier_->try_find("large", first_day, 3)) << "it would have to wait";
+  EXPECT_EQ(get("large"), large);
+}
+
 TEST_F(DiskTierTest, LargeValuesComeAsSlicesAndStayReadable) {
   tier_.reset();
   auto opened =

@@ -82,9 +82,9 @@ class SliceDescription final : public Description {
 };
 
 Result<StoredEntry> read_large(const std::shared_ptr<Region>& region, std::uint32_t slot, const EntryHead& head,
-                               Check check) {
+                               Check check, Waits waits) {
   std::string texts(head.texts_size(), '\0');
-  if (auto read = region->read(slot * unit + unit, std::as_writable_bytes(std::span(texts))); !read)
+  if (auto read = region->read(slot * unit + unit, std::as_writable_bytes(std::span(texts)), waits); !read)
     return std::unexpected(read.error());
   auto details = decode_texts(head, texts);
   if (!details) return StoredEntry{StoredEntry::State::damaged};
@@ -109,7 +109,7 @@ Result<StoredEntry> read_entry(const std::shared_ptr<Region>& region, Sought sou
   const auto slot = sought.slot;
   const auto wanted = sought.expected != 0 ? sought.expected : first_read;
   auto block = wanted > first_read ? allocate(wanted) : nullptr;
-  auto count = region->read_some(slot * unit, {block ? block.get() : first.data(), wanted});
+  auto count = region->read_some(slot * unit, {block ? block.get() : first.data(), wanted}, sought.waits);
   if (!count) return std::unexpected(count.error());
   const ByteView there{block ? block.get() : first.data(), *count};
   const auto head = decode_head(there, region->header().salt);
@@ -118,7 +118,7 @@ Result<StoredEntry> read_entry(const std::shared_ptr<Region>& region, Sought sou
   if (head->key_size != key.size() || *count < unit + key.size() || there.subview(unit, key.size()).text() != key)
     return StoredEntry{StoredEntry::State::other};
   if (head->expires <= now) return StoredEntry{StoredEntry::State::expired};
-  if (head->value_size > copied_up_to) return read_large(region, slot, *head, check);
+  if (head->value_size > copied_up_to) return read_large(region, slot, *head, check, sought.waits);
 
   const auto length = head->length();
   if (block && *count >= length) {
@@ -128,7 +128,7 @@ Result<StoredEntry> read_entry(const std::shared_ptr<Region>& region, Sought sou
     const auto have = std::min<std::uint64_t>(length, *count);
     std::memcpy(whole.get(), there.data(), have);
     if (have < length)
-      if (auto read = region->read(slot * unit + have, {whole.get() + have, length - have}); !read)
+      if (auto read = region->read(slot * unit + have, {whole.get() + have, length - have}, sought.waits); !read)
         return std::unexpected(read.error());
     block = std::move(whole);
   }

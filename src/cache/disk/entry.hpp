@@ -25,9 +25,10 @@ struct StoredEntry {
 struct Sought {
   std::uint32_t slot = 0;
   std::uint64_t expected = 0;
+  Waits waits = Waits::yes;
 };
 /// Looks for `key` in a slot. With Check::later a slice comes unverified, and its description verifies it.
-/// Errors: io, where the medium cannot be read.
+/// Errors: io, where the medium cannot be read; unavailable, where that was not to be waited for.
 [[nodiscard]] Result<StoredEntry> read_entry(const std::shared_ptr<Region>& region, Sought sought, std::string_view key,
                                              WallTime now, Check check);
 /// The head of the slot's entry where that has this key; a damaged one has none. Errors: io.

@@ -15,6 +15,8 @@ namespace {
 constexpr std::string_view region_suffix = ".region";
 constexpr std::size_t id_digits = 16;
 constexpr std::size_t scan_piece = 64 << 10;
+/// Read at once while a region is scanned: an entry that fits into it costs no reads of its own.
+constexpr std::size_t scan_window = 1 << 20;
 
 std::shared_ptr<const FileHandle> charged(FileHandle file, std::shared_ptr<Charge> charge) {
   // Let go of here: a weak pointer to the handle would keep the deleter itself.
@@ -105,14 +107,18 @@ Result<Region::Loaded> Region::load() {
   return loaded;
 }
 
-Result<std::size_t> Region::read_some(std::uint64_t offset, std::span<std::byte> into) const {
+Result<std::size_t> Region::read_some(std::uint64_t offset, std::span<std::byte> into, Waits waits) const {
+  if (waits == Waits::no) {
+    if (const auto count = disk_.read_resident(*file_, offset, into)) return *count;
+    return fail(Code::unavailable, fmt::format("{} is not in memory", path_.string()));
+  }
   auto count = disk_.read(*file_, offset, into);
   if (!count) return fail(Code::io, fmt::format("cannot read {}", path_.string()), count.error());
   return count;
 }
 
-Result<void> Region::read(std::uint64_t offset, std::span<std::byte> into) const {
-  auto count = read_some(offset, into);
+Result<void> Region::read(std::uint64_t offset, std::span<std::byte> into, Waits waits) const {
+  auto count = read_some(offset, into, waits);
   if (!count) return std::unexpected(count.error());
   if (*count != into.size())
     return fail(Code::io,
@@ -169,23 +175,49 @@ std::optional<std::vector<IndexItem>> Region::read_sealed_index() const {
   return decode_index(header_, *footer, index);
 }
 
+/// A part of a region in memory, moved on as it is scanned.
+class Region::Window {
+ public:
+  explicit Window(const Region& region)
+      : region_(region), bytes_(std::make_unique_for_overwrite<std::byte[]>(scan_window)) {}
+
+  /// Bytes [offset, offset + length) of the region; zeros where they cannot be read. Valid until the next call.
+  /// Precondition: no more than a window, and before the footer.
+  [[nodiscard]] ByteView see(std::uint64_t offset, std::uint64_t length) {
+    if (offset < begin_ || offset + length > begin_ + size_) {
+      const auto left = region_.shape().footer_offset() - offset;
+      // What cannot be read whole costs no more than a piece.
+      for (const auto most : {scan_window, scan_piece}) {
+        begin_ = offset;
+        size_ = std::max<std::uint64_t>(std::min<std::uint64_t>(most, left), length);
+        if (region_.read(begin_, {bytes_.get(), size_})) break;
+        if (most == scan_piece) std::fill_n(bytes_.get(), size_, std::byte{0});
+      }
+    }
+    return ByteView(bytes_.get(), size_).subview(offset - begin_, length);
+  }
+
+ private:
+  const Region& region_;
+  const std::unique_ptr<std::byte[]> bytes_;
+  std::uint64_t begin_ = 0;
+  std::uint64_t size_ = 0;
+};
+
 std::vector<IndexItem> Region::scan() {
   items_.clear();
   tail_ = 1;
-  std::array<std::byte, unit> bytes{};
+  Window window(*this);
+  const auto whole = [&](const EntryHead& head, std::uint64_t offset) {
+    if (head.length() > scan_window) return is_whole(head, offset);
+    const auto content = window.see(offset, head.length()).subview(unit, head.length() - unit);
+    return base::xxh3_64(content, header_.salt) == head.checksum;
+  };
   // An entry whose writing was cut off leaves a gap; what comes behind it was whole all the same.
-  std::vector<std::byte> window;
-  std::uint64_t window_at = 0;
   for (std::uint64_t slot = 1; (slot + 2) * unit <= shape().footer_offset();) {
     const auto offset = slot * unit;
-    if (offset < window_at || offset + unit > window_at + window.size()) {
-      window.resize(std::min<std::uint64_t>(scan_piece, shape().footer_offset() - offset));
-      window_at = offset;
-      if (!read(window_at, window)) window.assign(window.size(), std::byte{0});
-    }
-    std::copy_n(window.begin() + static_cast<std::ptrdiff_t>(offset - window_at), unit, bytes.begin());
-    const auto head = decode_head(bytes, header_.salt);
-    if (!head || !shape().fits(slot, items_.size(), head->units()) || !is_whole(*head, offset)) {
+    const auto head = decode_head(window.see(offset, unit), header_.salt);
+    if (!head || !shape().fits(slot, items_.size(), head->units()) || !whole(*head, offset)) {
       ++slot;
       continue;
     }

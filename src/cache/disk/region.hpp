@@ -18,6 +18,9 @@
 
 namespace hotwell::cache {
 
+/// Whether a read may wait for the medium, or is only made where the kernel has the bytes in memory.
+enum class Waits : std::uint8_t { yes, no };
+
 /// Threads: what says so may be called from any; the rest is guarded by the tier's writer lock, and `figures` by the
 /// lock of its index.
 class Region {
@@ -43,10 +46,12 @@ class Region {
   [[nodiscard]] const std::filesystem::path& path() const { return path_; }
   /// Any thread: for slices of it.
   [[nodiscard]] const std::shared_ptr<const FileHandle>& file() const { return file_; }
-  /// Any thread. As far as the file goes; returns how much that was. Errors: io.
-  [[nodiscard]] Result<std::size_t> read_some(std::uint64_t offset, std::span<std::byte> into) const;
-  /// Any thread. Errors: io, also where the file ends too early.
-  Result<void> read(std::uint64_t offset, std::span<std::byte> into) const;
+  /// Any thread. As far as the file goes; returns how much that was. Errors: io; unavailable, where it would have to
+  /// wait for the medium and must not.
+  [[nodiscard]] Result<std::size_t> read_some(std::uint64_t offset, std::span<std::byte> into,
+                                              Waits waits = Waits::yes) const;
+  /// Any thread. Errors: as read_some(); io, where the file ends too early.
+  Result<void> read(std::uint64_t offset, std::span<std::byte> into, Waits waits = Waits::yes) const;
 
   [[nodiscard]] bool sealed() const { return sealed_; }
   [[nodiscard]] bool fits(std::uint64_t units) const { return shape().fits(tail_, items_.size(), units); }
@@ -78,12 +83,14 @@ class Region {
   WallTime earliest_expiry = WallTime::max();  ///< guarded as figures are
 
  private:
+  class Window;
   Region(host::Disk& disk, RegionHeader header, std::filesystem::path path, FileHandle file,
          std::shared_ptr<Charge> charge);
   [[nodiscard]] std::optional<Footer> read_footer() const;
   [[nodiscard]] std::optional<std::vector<IndexItem>> read_sealed_index() const;
   /// Finds the entries of a region without a readable index by their heads, and where the next may go.
   [[nodiscard]] std::vector<IndexItem> scan();
+  /// Of an entry that is read in pieces.
   [[nodiscard]] bool is_whole(const EntryHead& head, std::uint64_t offset) const;
 
   host::Disk& disk_;
