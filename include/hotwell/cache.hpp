@@ -206,7 +206,7 @@ class Cache {
   /// Asks every tier; promotes what is hot. A miss is an empty optional. Errors: io.
   Result<std::optional<Object>> get(std::string_view key);
   /// Memory alone; never blocks, allocates or makes a system call. A hit is counted; where it finds nothing, the
-  /// miss is counted by the get() that follows.
+  /// miss is counted by the get() that follows. It sees up to 10 ms late that one expired.
   [[nodiscard]] std::optional<Object> try_get(std::string_view key);
   /// get() that completes on the token's executor: void(Result<std::optional<Object>>). The disk is asked on the
   /// cache's own thread.

@@ -13,32 +13,10 @@
 
 #include <hotwell/cache.hpp>
 
+#include "cache/counters.hpp"
 #include "cache/tier.hpp"
 
 namespace hotwell::cache {
-
-/// Counters that a thread adds to in a line of its own, so that none waits for another's; exact in sum. Threads: any.
-template <std::size_t Count, std::size_t Stripes>
-class StripedCounters {
- public:
-  using Sums = std::array<std::uint64_t, Count>;
-
-  void add(std::size_t counter, std::uint64_t amount) noexcept {
-    stripes_[thread_number() % Stripes].counters[counter].fetch_add(amount, std::memory_order_relaxed);
-  }
-  [[nodiscard]] Sums sums() const noexcept {
-    Sums sums{};
-    for (const auto& stripe : stripes_)
-      for (std::size_t i = 0; i < Count; ++i) sums[i] += stripe.counters[i].load(std::memory_order_relaxed);
-    return sums;
-  }
-
- private:
-  struct alignas(64) Stripe {
-    std::array<std::atomic<std::uint64_t>, Count> counters{};
-  };
-  std::array<Stripe, Stripes> stripes_;
-};
 
 /// By type tag. A tag's counters are made when it is first seen and found without a lock from then on.
 /// Invariant: the untyped are counted nowhere here, and no more than `most` tags have counters of their own.
@@ -57,7 +35,7 @@ class TypeTally {
   struct Of {
     explicit Of(std::string_view tag) : name(tag) {}
     const std::string name;
-    StripedCounters<count, 8> counters;
+    PlacedCounters<count> counters;
   };
   [[nodiscard]] Of& of(std::string_view type);
 
@@ -88,7 +66,7 @@ class Tally {
 
  private:
   enum Counter : std::size_t { hits, misses, served, count = served + 4 };
-  StripedCounters<count, 16> counters_;
+  PlacedCounters<count> counters_;
   TypeTally types_;
 };
 

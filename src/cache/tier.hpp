@@ -13,8 +13,8 @@
 
 #include <hotwell/cache.hpp>
 
+#include "cache/counters.hpp"
 #include "cache/object.hpp"
-#include "cache/thread_place.hpp"
 
 namespace hotwell::cache {
 
@@ -77,33 +77,17 @@ class Tier {
   [[nodiscard]] virtual CacheStats::Tier stats() const = 0;
 };
 
-/// A small number of the calling thread's own, from 1 on: which stripe of counters it counts in.
-[[nodiscard]] unsigned thread_number() noexcept;
-
-/// Look-ups of one tier, exact. Each thread counts at its own place, so that none waits for another's line.
+/// Look-ups of one tier, exact. Threads: any.
 class LookupCounters {
  public:
-  void hit() noexcept { count(&Counts::hits); }
-  void miss() noexcept { count(&Counts::misses); }
+  void hit() noexcept { counters_.add(hits, 1); }
+  void miss() noexcept { counters_.add(misses, 1); }
   /// Fills in hits, misses and their rate.
   void read(CacheStats::Tier& into) const noexcept;
 
  private:
-  struct alignas(64) Counts {
-    std::atomic<std::uint64_t> hits{0};
-    std::atomic<std::uint64_t> misses{0};
-  };
-  void count(std::atomic<std::uint64_t> Counts::* which) noexcept {
-    const auto place = ThreadPlace::mine();
-    auto& counter = counts_[place].*which;
-    // Nobody else writes at our place; at the last one all do that have none.
-    if (place != ThreadPlace::none)
-      counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    else
-      counter.fetch_add(1, std::memory_order_relaxed);
-  }
-
-  std::array<Counts, ThreadPlace::most + 1> counts_;
+  enum Counter : std::size_t { hits, misses, count };
+  PlacedCounters<count> counters_;
 };
 
 }  // namespace hotwell::cache

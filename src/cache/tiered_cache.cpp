@@ -74,7 +74,7 @@ Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptio
 }
 
 std::optional<Object> Cache::Impl::try_get(std::string_view key) {
-  auto object = memory_->try_find(key, clock_.wall(), Count::no);
+  auto object = memory_->try_find(key, clock_.coarse_wall(), Count::no);
   if (!object) return std::nullopt;
   tell_hit(*object);
   return object;

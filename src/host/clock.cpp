@@ -1,5 +1,7 @@
 #include "host/clock.hpp"
 
+#include <ctime>
+
 namespace hotwell::host {
 namespace {
 
@@ -8,6 +10,11 @@ class SystemClock final : public Clock {
   MonoTime now() const override { return std::chrono::steady_clock::now(); }
   WallTime wall() const override {
     return std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+  }
+  WallTime coarse_wall() const override {
+    timespec time{};
+    ::clock_gettime(CLOCK_REALTIME_COARSE, &time);
+    return WallTime{std::chrono::seconds{time.tv_sec} + std::chrono::microseconds{time.tv_nsec / 1000}};
   }
 };
 

@@ -16,6 +16,9 @@ class Clock {
   virtual ~Clock() = default;
   [[nodiscard]] virtual MonoTime now() const = 0;
   [[nodiscard]] virtual WallTime wall() const = 0;
+  /// wall() as of the kernel's last tick, up to 10 ms ago: for those who ask so often that reading the time would be
+  /// most of what they do.
+  [[nodiscard]] virtual WallTime coarse_wall() const { return wall(); }
 };
 
 /// The machine's clocks; lives as long as the program.

@@ -19,6 +19,8 @@ TEST(SystemClock, IsTheMachines) {
   const WallTime wall = clock.wall();
   EXPECT_GE(wall, std::chrono::floor<std::chrono::microseconds>(wall_before));
   EXPECT_LE(wall, std::chrono::system_clock::now());
+  EXPECT_GE(clock.coarse_wall(), wall - 10ms);
+  EXPECT_LE(clock.coarse_wall(), std::chrono::system_clock::now());
 }
 
 TEST(FakeClock, MovesWhenTold) {

@@ -15,6 +15,7 @@
 #include <mutex>
 #include <vector>
 
+#include "base/spinning_mutex.hpp"
 #include "cache/memory/pages.hpp"
 
 namespace hotwell::cache {
@@ -85,7 +86,7 @@ class Cells {
   void link(Slab& slab) noexcept;
   void unlink(Slab& slab) noexcept;
 
-  mutable std::mutex mutex_;
+  mutable base::SpinningMutex mutex_;
   Pages pages_;
   std::array<Slab*, size_count> with_holes_{};
   std::uint64_t slab_bytes_ = 0;

@@ -16,6 +16,7 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <bit>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -42,11 +43,13 @@ class EntryTable {
     for (std::size_t looked = 0; looked < array.size(); ++looked, at = array.after(at)) {
       const auto& bucket = array[at];
       const auto first = bucket[0].load();
-      for (const auto& place : bucket) {
-        const auto word = place.load();
-        if (word >> 48 != hash >> 48 || (word & address_bits) == 0) continue;
-        Entry* entry = entry_of(word);
-        if (entry->key() == key) return entry;
+      // All tags first, without a branch: which place it is cannot be foretold.
+      unsigned candidates = 0;
+      for (unsigned i = 0; i < bucket_size; ++i)
+        candidates |= unsigned{(bucket[i].load() ^ hash) < (std::uint64_t{1} << 48)} << i;
+      for (; candidates != 0; candidates &= candidates - 1) {
+        Entry* entry = entry_of(bucket[static_cast<std::size_t>(std::countr_zero(candidates))].load());
+        if (entry != nullptr && entry->key() == key) return entry;
       }
       if ((first & passed_bits) == 0) break;
     }

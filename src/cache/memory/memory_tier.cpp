@@ -40,9 +40,10 @@ MemoryTier::MemoryTier(Bytes limit, std::unique_ptr<EvictionPolicy> policy)
 
 /// Precondition: nobody looks anything up any more.
 MemoryTier::~MemoryTier() {
-  table_.for_each([this](Entry& entry) { taken_out_.push_back(&entry); });
-  Holds::count_slots(taken_out_);
-  for (Entry* entry : taken_out_) entry->let_go();
+  auto all = std::move(held_);
+  all.insert(all.end(), taken_out_.begin(), taken_out_.end());
+  table_.for_each([&](Entry& entry) { all.push_back(&entry); });
+  Holds::leave(std::move(all));
 }
 
 std::optional<Object> MemoryTier::try_find(std::string_view key, WallTime now, Count misses) {
@@ -251,6 +252,7 @@ Result<void> MemoryTier::make_room(std::uint64_t bytes, Removals& removed) {
   std::uint64_t graces = table_.entries();
   bool more = true;
   for (int waits = 0; !fits();) {
+    if (release_held()) continue;
     fill_holes(removed);
     const auto used = budget_->used();
     const auto needed = used + bytes - std::min(limit, used + bytes);
@@ -314,15 +316,27 @@ void MemoryTier::forget(Entry& entry, Cause cause, Removals& removed) {
 }
 
 bool MemoryTier::reclaim() const {
-  if (taken_out_.empty() && old_arrays_.empty()) return true;
-  if (!Readers::passed()) return false;
-  // Nobody can note these any more; what was noted must not outlive them.
-  learn_hits();
-  Holds::count_slots(taken_out_);
-  for (Entry* entry : taken_out_) entry->let_go();
-  taken_out_.clear();
-  taken_out_bytes_ = 0;
-  old_arrays_.clear();
+  if (!taken_out_.empty() || !old_arrays_.empty()) {
+    if (!Readers::passed()) return false;
+    // Nobody can note these any more; what was noted must not outlive them.
+    learn_hits();
+    held_.insert(held_.end(), taken_out_.begin(), taken_out_.end());
+    taken_out_.clear();
+    taken_out_bytes_ = 0;
+    old_arrays_.clear();
+  }
+  release_held();
+  return true;
+}
+
+bool MemoryTier::release_held() const {
+  if (held_.empty()) return false;
+  Holds::list(read_now_);
+  const auto gone = std::partition(
+      held_.begin(), held_.end(), [&](Entry* entry) { return std::ranges::find(read_now_, entry) != read_now_.end(); });
+  if (gone == held_.end()) return false;
+  std::for_each(gone, held_.end(), [](Entry* entry) { entry->let_go(); });
+  held_.erase(gone, held_.end());
   return true;
 }
 

@@ -23,6 +23,7 @@
 #include <string>
 #include <vector>
 
+#include "base/spinning_mutex.hpp"
 #include "cache/budget.hpp"
 #include "cache/memory/entry.hpp"
 #include "cache/memory/entry_table.hpp"
@@ -84,6 +85,8 @@ class MemoryTier final : public Tier {
   void forget(Entry& entry, Cause cause, Removals& removed);
   /// Frees what was taken out, but for what readers hold; false where one may still be on its way to it.
   bool reclaim() const;
+  /// The part of it that waits for readers' slots; false where it freed nothing.
+  bool release_held() const;
   void reclaim_if_much();
   [[nodiscard]] std::uint64_t small_part() const noexcept;
 
@@ -93,13 +96,15 @@ class MemoryTier final : public Tier {
   const Hits hits_;
   Kinds kinds_;
   LookupCounters counters_;
-  mutable std::mutex mutex_;
+  mutable base::SpinningMutex mutex_;
   EntryTable<Entry> table_;
   mutable HitLogs<Entry> hit_logs_;
   mutable std::vector<Entry*> taken_out_;  ///< and not freed yet
   mutable std::uint64_t taken_out_bytes_ = 0;
+  mutable std::vector<Entry*>
+      held_;  ///< whose readers have passed, but that were in slots of theirs when last looked at
   mutable std::vector<std::unique_ptr<EntryTable<Entry>::Array>> old_arrays_;
-  std::vector<const Entry*> read_now_;  ///< this and the next are kept to allocate but once
+  mutable std::vector<const Entry*> read_now_;  ///< this and the next are kept to allocate but once
   std::vector<void*> sparse_;
   std::uint8_t period_ = 0;  ///< of decayed hits
 };

@@ -170,6 +170,42 @@ TEST(MemoryTier, WhatIsHeldOutlivesTheTier) {
   }
 }
 
+TEST(MemoryTier, WhatOutlivesItIsFreedWithItsLastReader) {
+  // Large bytes stay where they are: their owner tells when they are let go.
+  auto owner = std::make_shared<const std::string>(2 << 20, 'x');
+  const std::weak_ptr<const std::string> bytes = owner;
+  std::optional<Object> held;
+  {
+    MemoryTier tier{8_MiB, make_policy("lru").value()};
+    Removals removed;
+    ASSERT_TRUE(tier.put({.key = "large", .generation = 1, .created = start, .expires = start + 1h},
+                         Buffer::wrap(owner, *owner), removed));
+    owner.reset();
+    held = tier.try_find("large", start, Count::yes);
+    ASSERT_TRUE(held);
+  }
+  EXPECT_FALSE(bytes.expired());
+  EXPECT_EQ(held->bytes().size(), 2U << 20);
+  std::jthread elsewhere([&] { held.reset(); });
+  elsewhere.join();
+  EXPECT_TRUE(bytes.expired());
+}
+
+TEST_F(MemoryTierTest, WhatWasReplacedWhileReadGivesItsRoomToWhoComesAfterTheReader) {
+  const std::string half(450 << 10, 'x');
+  ASSERT_TRUE(put("a", half));
+  auto reader = tier_.try_find("a", start, Count::yes);
+  ASSERT_TRUE(reader);
+  ASSERT_TRUE(put("a", "small"));
+  tier_.sweep(start, removed_);  // the old value waits for its reader alone now
+  ASSERT_TRUE(put("b", half));
+  reader.reset();
+  ASSERT_TRUE(put("c", half));
+  EXPECT_TRUE(tier_.try_find("b", start, Count::yes))
+      << "the room of what nobody reads is taken before anybody is evicted";
+  EXPECT_TRUE(tier_.try_find("c", start, Count::yes));
+}
+
 TEST_F(MemoryTierTest, ManyContentTypesAreKeptAndCounted) {
   for (int i = 0; i < 2000; ++i) {
     Details details{.key = std::to_string(i),
