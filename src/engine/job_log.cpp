@@ -56,13 +56,15 @@ Result<LoggedJob> logged_job(pool::JournalRecord record) {
 }
 
 Result<std::unique_ptr<JobLog>> JobLog::open(const std::filesystem::path& directory, pool::JournalRetention retention,
-                                             boost::asio::any_io_executor engine_thread) {
+                                             boost::asio::any_io_executor engine_thread,
+                                             std::function<Result<void>()> sync_results) {
   auto uploads = KeptUploads::open(directory / "uploads");
   if (!uploads) return std::unexpected(uploads.error());
   std::unique_ptr<JobLog> log(new JobLog(std::move(*uploads)));
   auto journal = pool::Journal::open({.directory = directory,
                                       .executor = std::move(engine_thread),
                                       .retention = retention,
+                                      .sync_results = std::move(sync_results),
                                       .forgotten = [kept = log->uploads_](const std::vector<std::uint64_t>& gone) {
                                         for (const auto number : gone) kept.remove(pool::to_job_id(number));
                                       }});
@@ -88,6 +90,7 @@ void JobLog::add(const JobRecord& record, const JobRequest& request, Durability 
                             .error = record.error,
                             .stderr_tail = record.stderr_tail};
   if (record.result) entry.result = to_text(*record.result);
+  entry.result_stored = record.result && !record.result->key.empty();
   journal_->add(std::move(entry), std::move(committed));
 }
 
@@ -109,6 +112,7 @@ void JobLog::end(const JobRecord& record, Durability durability, Committed commi
                        .error = record.error,
                        .stderr_tail = record.stderr_tail};
   if (record.result) end.result = to_text(*record.result);
+  end.result_stored = record.result && !record.result->key.empty();
   journal_->end(std::move(end), durability, std::move(committed));
 }
 

@@ -27,10 +27,11 @@ struct LoggedJob {
 
 class JobLog {
  public:
-  /// `directory` is made if absent. Errors: as Journal::open.
+  /// `directory` is made if absent; `sync_results` as the journal's. Errors: as Journal::open.
   [[nodiscard]] static Result<std::unique_ptr<JobLog>> open(const std::filesystem::path& directory,
                                                             pool::JournalRetention retention,
-                                                            boost::asio::any_io_executor engine_thread);
+                                                            boost::asio::any_io_executor engine_thread,
+                                                            std::function<Result<void>()> sync_results);
 
   using Committed = pool::Journal::Committed;
   void add(const JobRecord& record, const JobRequest& request, Durability durability, const QueuedBehind& behind,

@@ -4,6 +4,7 @@
 
 #include <fmt/format.h>
 
+#include "cache/tiered_cache.hpp"
 #include "host/programs.hpp"
 #include "monitor/channel.hpp"
 
@@ -84,15 +85,15 @@ Result<Parts> start_parts(Config& config, const host::Clock& clock) {
   if (!data_dir) return std::unexpected(data_dir.error());
   auto pool = WorkerPool::open(std::move(*options));
   if (!pool) return std::unexpected(pool.error());
+  auto cache = Cache::open(config.cache);
+  if (!cache) return std::unexpected(cache.error());
   std::unique_ptr<JobLog> log;
   if (config.journal.enabled) {
-    auto opened =
-        JobLog::open(config.data_dir / "journal", {config.journal.keep, config.journal.keep_for}, (*pool)->executor());
+    auto opened = JobLog::open(config.data_dir / "journal", {config.journal.keep, config.journal.keep_for},
+                               (*pool)->executor(), [&results = (*cache)->impl()] { return results.sync(); });
     if (!opened) return std::unexpected(opened.error());
     log = std::move(*opened);
   }
-  auto cache = Cache::open(config.cache);
-  if (!cache) return std::unexpected(cache.error());
   return Parts{std::move(*data_dir), std::move(*inputs), std::move(*operations),
                std::move(*pool),     std::move(*cache),  std::move(log)};
 }

@@ -21,8 +21,8 @@ struct Parts {
   std::unique_ptr<JobLog> log;  ///< none where the configuration wants none
 };
 
-/// Locks the data directory, starts the spawner, opens journal and cache. Fills in what the configuration left to the engine.
-/// Errors: as Engine::open.
+/// Locks the data directory, starts the spawner, opens cache and journal. Fills in what the configuration left to the
+/// engine. Errors: as Engine::open.
 [[nodiscard]] Result<Parts> start_parts(Config& config, const host::Clock& clock);
 
 }  // namespace hotwell::engine

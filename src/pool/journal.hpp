@@ -33,6 +33,9 @@ struct JournalOptions {
   boost::asio::any_io_executor executor;  ///< where commits are told, those of one transaction in one go
   JournalRetention retention{};
   std::size_t queue_limit = 100'000;  ///< what may wait to be written before add() is refused
+  /// Takes the results that were stored so far to their medium; called on the journal's thread, once for all ends of a
+  /// transaction that is to survive a power cut. Until it succeeds they are not written.
+  std::function<Result<void>()> sync_results{};
   /// Told, on the journal's thread, of ended jobs that the retention removed.
   std::function<void(const std::vector<std::uint64_t>&)> forgotten{};
 };
@@ -61,7 +64,7 @@ class Journal {
   void forget(std::uint64_t number);
   /// Tells when everything before it has been committed.
   void barrier(Committed committed);
-  /// Removes what the retention no longer wants now rather than within a minute.
+  /// Removes what the retention no longer wants now rather than within a second.
   void tidy(Committed committed);
 
   // Errors of all: io, unavailable.
@@ -107,6 +110,7 @@ class Journal {
     std::vector<std::pair<std::uint64_t, Committed>> waiting;  ///< by job; 0: nobody's
     Durability durability = Durability::process;
     bool tidy = false;
+    bool results = false;  ///< of an end at `power`, stored elsewhere
     JournalChange& change(std::uint64_t number);
     void drop(std::uint64_t number);
   };
@@ -115,11 +119,13 @@ class Journal {
   void push(Entry entry);
   void run();
   void merge(Entry&& entry, Batch& batch);
+  Result<void> write_all(const Batch& batch);
   bool write(Batch& batch);
   bool write_one_by_one(Batch& batch);
   void refuse_new(Batch& batch, const Error& error);
   void tell(Batch& batch);
-  void forget_old();
+  /// False where there is more, and others wait.
+  bool forget_old(std::size_t at_once);
 
   JournalOptions options_;
   JournalStore writer_;  // the journal's thread
@@ -132,6 +138,7 @@ class Journal {
   bool stopping_ = false;
 
   bool failing_ = false;  // the journal's thread
+  std::size_t open_ = 0;  // likewise: about how many jobs have not ended
   std::thread thread_;
 };
 

@@ -32,7 +32,8 @@ struct JournalRecord {
   unsigned crashes = 0;   ///< of those, ended by the worker's crash
   std::optional<Error> error;
   std::string stderr_tail;
-  std::string result;  ///< the owner's: what came of it
+  std::string result;          ///< the owner's: what came of it
+  bool result_stored = false;  ///< see JournalEnd; not in the file
 };
 
 /// How a job ended.
@@ -45,6 +46,8 @@ struct JournalEnd {
   std::optional<Error> error;
   std::string stderr_tail;
   std::string result;
+  bool result_stored =
+      false;  ///< it names bytes that lie elsewhere: at `power` they are on their medium before this is
 };
 
 struct JournalFilter {

@@ -155,11 +155,11 @@ Result<void> JournalStore::prepare_tables() {
                 fmt::format("the journal was written by a newer version of hotwell (format {}, this one knows {}); it "
                             "was left as it is",
                             *version, newest_version));
-  // Before the first table: the way free pages are found again is part of the file. The log is truncated to this size
-  // after a burst, and copied into the file every 16 MiB.
+  // Before the first table: the way free pages are found again is part of the file. The log is copied into the file
+  // every 16 MiB, and truncated only after a burst made it twice as long: to make it anew costs more than to keep it.
   for (const char* setting :
        {"PRAGMA auto_vacuum = INCREMENTAL", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = NORMAL",
-        "PRAGMA journal_size_limit = 16777216", "PRAGMA wal_autocheckpoint = 4096", "PRAGMA cache_size = -8192",
+        "PRAGMA journal_size_limit = 33554432", "PRAGMA wal_autocheckpoint = 4096", "PRAGMA cache_size = -8192",
         "PRAGMA temp_store = MEMORY"})
     if (auto set = database_.execute(setting); !set) return set;
   if (*tables == 0) {
@@ -225,7 +225,28 @@ Result<void> JournalStore::write(const std::vector<JournalChange>& changes, Dura
   auto written = all();
   // SQLite has rolled back by itself after some errors; then there is nothing left to roll back.
   if (!written) (void)database_.execute("ROLLBACK");
+  if (written) note_ended(changes);
   return written;
+}
+
+void JournalStore::note_ended(const std::vector<JournalChange>& changes) {
+  if (!ended_) return;
+  for (const auto& change : changes) {
+    // What state it was in before is not known here.
+    if (change.forgotten || change.reopened) return ended_.reset();
+    const auto state = change.end ? change.end->state : change.added ? change.added->state : JobState::queued;
+    if (is_final(state)) ++(state == JobState::dead ? ended_->dead : ended_->others);
+  }
+}
+
+Result<JournalStore::Ended> JournalStore::count_ended() {
+  if (ended_) return *ended_;
+  const auto dead = database_.integer_of("SELECT count(*) FROM job WHERE state = 4");
+  if (!dead) return std::unexpected(dead.error());
+  const auto others = database_.integer_of("SELECT count(*) FROM job WHERE state IN (1, 2, 3)");
+  if (!others) return std::unexpected(others.error());
+  ended_ = {*dead, *others};
+  return *ended_;
 }
 
 Result<void> JournalStore::apply(const JournalChange& change) {
@@ -305,9 +326,9 @@ Result<std::vector<std::uint64_t>> JournalStore::forget_old(const JournalRetenti
                                                             std::size_t most) {
   std::vector<std::uint64_t> gone;
   const auto oldest = micros(now - std::chrono::floor<std::chrono::microseconds>(retention.age));
-  for (const std::string_view states : {"state IN (1, 2, 3)", "state = 4"}) {
-    auto count = database_.integer_of(fmt::format("SELECT count(*) FROM job WHERE {}", states));
-    if (!count) return std::unexpected(count.error());
+  auto ended = count_ended();
+  if (!ended) return std::unexpected(ended.error());
+  for (auto [states, count] : {std::pair{"state IN (1, 2, 3)", &ended->others}, std::pair{"state = 4", &ended->dead}}) {
     const auto over = std::max<std::int64_t>(*count - static_cast<std::int64_t>(retention.count), 0);
     auto statement = database_.prepare(
         fmt::format("SELECT number FROM (SELECT number, finished, row_number() OVER (ORDER BY finished) AS place FROM "
@@ -320,12 +341,15 @@ Result<std::vector<std::uint64_t>> JournalStore::forget_old(const JournalRetenti
       if (!row) return std::unexpected(row.error());
       if (!*row) break;
       gone.push_back(static_cast<std::uint64_t>(statement->integer(0)));
+      --*count;
     }
   }
   std::vector<JournalChange> changes;
   for (const auto number : gone) changes.push_back({.number = number, .forgotten = true});
-  if (!changes.empty())
+  if (!changes.empty()) {
     if (auto written = write(changes, Durability::process); !written) return std::unexpected(written.error());
+    ended_ = *ended;
+  }
   return gone;
 }
 

@@ -73,8 +73,17 @@ class JournalStore {
   struct Writes {
     Statement begin, commit, add, add_attempt, end_attempt, end, reopen, forget, forget_attempts;
   };
+  /// How many ended jobs there are; counted once, since counting reads them all.
+  struct Ended {
+    std::int64_t dead = 0;
+    std::int64_t others = 0;
+  };
+  [[nodiscard]] Result<Ended> count_ended();
+  void note_ended(const std::vector<JournalChange>& changes);
+
   Database database_;
   std::optional<Writes> writes_;
+  std::optional<Ended> ended_;  ///< none: to be counted anew
   std::optional<Durability> synced_for_;
 };
 

@@ -2,6 +2,7 @@
 // forgotten when.
 #include "pool/journal.hpp"
 
+#include <atomic>
 #include <fstream>
 
 #include <gmock/gmock.h>
@@ -241,6 +242,53 @@ TEST_F(JournalTest, TheRetentionForgetsTheOldestAndKeepsDeadLettersApart) {
   EXPECT_EQ(journal_->unfinished()->size(), 1U) << "what has not ended is never forgotten";
 }
 
+TEST_F(JournalTest, TheRetentionKeepsUpWithALoadThatNeverRests) {
+  retention_ = {.count = 10, .age = Duration::max() / 4};
+  open();
+  // Each burst stands in the queue when the one before is written.
+  std::size_t told = 0;
+  constexpr std::uint64_t bursts = 40, each = 100;
+  for (std::uint64_t burst = 0; burst < bursts; ++burst) {
+    for (std::uint64_t i = 1; i <= each; ++i) {
+      auto done = job(burst * each + i);
+      done.state = JobState::completed;
+      done.finished = at(static_cast<int>(done.number));
+      journal_->add(std::move(done), [&](const Result<void>& written) { told += written ? 1 : 0; });
+    }
+    journal_->tidy([](const auto&) {});
+  }
+  ASSERT_TRUE(outcome([&](auto tidied) { journal_->tidy(std::move(tidied)); }));
+  EXPECT_EQ(told, bursts * each);
+  EXPECT_EQ(journal_->ended({.limit = 1'000})->size(), 10U);
+  EXPECT_EQ(journal_->ended({.limit = 1})->front().number, bursts * each);
+  // A resubmitted one is counted no more, until it has ended again.
+  auto dead = end(bursts * each, JobState::dead);
+  ASSERT_TRUE(outcome([&](auto ended) { journal_->reopen(dead.number, Durability::process, std::move(ended)); }));
+  ASSERT_TRUE(finish(dead));
+  ASSERT_TRUE(outcome([&](auto tidied) { journal_->tidy(std::move(tidied)); }));
+  EXPECT_EQ(journal_->ended({.limit = 1'000})->size(), 10U) << "nine, and the dead one";
+}
+
+TEST_F(JournalTest, PagesThatForgottenJobsLeaveGoBackToTheFileSystem) {
+  retention_ = {.count = 1, .age = Duration::max() / 4};
+  open();
+  for (std::uint64_t number = 1; number <= 200; ++number) {
+    auto big = job(number);
+    big.request = std::string(50'000, 'x');
+    journal_->add(std::move(big), [](const auto&) {});
+    journal_->end(end(number), Durability::process, [](const auto&) {});
+  }
+  settle();
+  const auto pages = [&] {
+    return Database::open(dir_.path() / "journal" / "jobs.sqlite")->integer_of("PRAGMA page_count").value();
+  };
+  const auto full = pages();
+  for (int i = 0; i < 20; ++i)  // a few at a time
+    ASSERT_TRUE(outcome([&](auto tidied) { journal_->tidy(std::move(tidied)); }));
+  EXPECT_LT(pages(), full / 3);
+  EXPECT_EQ(journal_->ended({})->size(), 1U);
+}
+
 TEST_F(JournalTest, AFullDiskRefusesWhatIsNewAndKeepsWhatHasEnded) {
   ASSERT_TRUE(add(job(1)));
   journal_->limit_pages(1);
@@ -268,6 +316,48 @@ TEST_F(JournalTest, AFullDiskRefusesWhatIsNewAndKeepsWhatHasEnded) {
   EXPECT_EQ(get(1).state, JobState::completed);
   open();
   EXPECT_EQ(journal_->unfinished()->size(), 1U);
+}
+
+TEST_F(JournalTest, ResultsAreOnTheirMediumBeforeTheEndsThatNameThem) {
+  std::atomic<int> syncs = 0;
+  std::atomic<bool> broken = false;
+  auto wanted = options();
+  wanted.sync_results = [&]() -> Result<void> {
+    ++syncs;
+    if (broken) return fail(Code::io, "the medium is gone");
+    return {};
+  };
+  journal_.reset();
+  journal_ = std::move(*Journal::open(wanted));
+  for (std::uint64_t number = 1; number <= 4; ++number) ASSERT_TRUE(add(job(number)));
+  const auto finish_for = [&](std::uint64_t number, Durability durability, bool stored) {
+    auto ended = end(number);
+    ended.result_stored = stored;
+    return outcome([&](auto told) { journal_->end(std::move(ended), durability, std::move(told)); });
+  };
+  ASSERT_TRUE(finish_for(1, Durability::process, true));
+  ASSERT_TRUE(finish_for(2, Durability::power, false));
+  EXPECT_EQ(syncs, 0) << "nobody wants it, or there is nothing";
+  ASSERT_TRUE(finish_for(3, Durability::power, true));
+  EXPECT_EQ(syncs, 1);
+
+  // An end whose result is not safe is neither written nor told; new jobs are refused meanwhile.
+  broken = true;
+  std::optional<Result<void>> ended;
+  auto last = end(4);
+  last.result_stored = true;
+  journal_->end(last, Durability::power, [&](Result<void> told) { ended = std::move(told); });
+  const auto refused = add(job(5));
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, Code::io);
+  EXPECT_THAT(refused.error().message, HasSubstr("the medium is gone"));
+  EXPECT_FALSE(ended);
+  EXPECT_EQ(get(4).state, JobState::queued);
+  broken = false;
+  ASSERT_TRUE(add(job(6)));
+  ASSERT_TRUE(ended && *ended);
+  EXPECT_EQ(get(4).state, JobState::completed);
+  journal_.reset();
 }
 
 TEST_F(JournalTest, AFileThatIsDamagedOrAnothersIsLeftAsItIs) {

@@ -301,29 +301,39 @@ CacheStats::Tier StreamTier::stats() const {
 }
 
 Result<void> StreamTier::sync() {
+  std::unordered_set<std::string> names;
   std::vector<std::filesystem::path> files;
   std::set<std::filesystem::path> folders{options_.directory};
   {
     const std::lock_guard committing(commit_);
     const std::lock_guard lock(index_);
-    for (const auto& name : unsynced_) {
+    names.swap(unsynced_);
+    if (names.empty()) return {};
+    for (const auto& name : names) {
       folders.insert(folder_of(name));
       const auto found = table_.find(name);
       if (found == table_.end()) continue;
       files.push_back(found->second.object->path());
       files.push_back(manifest_path(name));
     }
-    unsynced_.clear();
   }
-  for (const auto& path : files) {
-    auto file = disk_.open(path);
-    if (!file && file.error().code == Code::not_found) continue;  // gone meanwhile
-    if (!file) return std::unexpected(file.error());
-    if (auto done = disk_.sync(*file); !done) return done;
+  const auto sync_them = [&]() -> Result<void> {
+    for (const auto& path : files) {
+      auto file = disk_.open(path);
+      if (!file && file.error().code == Code::not_found) continue;  // gone meanwhile
+      if (!file) return std::unexpected(file.error());
+      if (auto done = disk_.sync(*file); !done) return done;
+    }
+    for (const auto& folder : folders)
+      if (auto done = disk_.sync_directory(folder); !done) return done;
+    return {};
+  };
+  auto done = sync_them();
+  if (!done) {
+    const std::lock_guard committing(commit_);
+    unsynced_.merge(names);
   }
-  for (const auto& folder : folders)
-    if (auto done = disk_.sync_directory(folder); !done) return done;
-  return {};
+  return done;
 }
 
 void StreamTier::forget_hits(std::string_view key) {
