@@ -69,8 +69,8 @@ def table(cases):
     """What is compared, with its goal."""
     rows = []
 
-    def row(what, ours, theirs, key, show, better, goal):
-        mine, peer = cases[f"hotwell {ours}"][key], cases[f"bullmq {theirs}"][key]
+    def row(what, ours, theirs, key, show, better, goal, our_key=None):
+        mine, peer = cases[f"hotwell {ours}"][our_key or key], cases[f"bullmq {theirs}"][key]
         rows.append((what, show(mine), f"BullMQ, {theirs}: {show(peer)}", f"{mine / peer:.3g}x", f"at {better} {goal}x"))
 
     def rate(value):
@@ -81,7 +81,9 @@ def table(cases):
 
     row("durable no-op jobs, process", "process", "everysec inline", "per_second", rate, "least", 10)
     row("durable no-op jobs, process", "process", "everysec sandboxed", "per_second", rate, "least", 10)
+    row("the same, eight at a worker", "process", "everysec inline", "per_second", rate, "least", 10, "fed_per_second")
     row("durable no-op jobs, power", "power", "always inline", "per_second", rate, "least", 8)
+    row("the same, eight at a worker", "power", "always inline", "per_second", rate, "least", 8, "fed_per_second")
     row("add to completed p50, process", "process", "everysec inline", "p50", duration, "most", 1)
     row("add to completed p50, power", "power", "always inline", "p50", duration, "most", 1)
     row("enqueue to start p99, 1,000 jobs/s, process", "process", "everysec inline", "start_p99", duration, "most", 0.2)
