@@ -210,6 +210,9 @@ class Sink {
   virtual Result<void> seal(std::uint64_t size) = 0;
   /// Nothing of this attempt may be served; followers are cut off with `error`.
   virtual void abandon(Error error) = 0;
+  /// Whether a result of `size` bytes can be written and sealed without waiting for a disk: then the pool does it on
+  /// its own thread.
+  [[nodiscard]] virtual bool is_quick(std::uint64_t) const { return false; }
 };
 
 }  // namespace hotwell

@@ -45,6 +45,7 @@ struct OperationConfig {
   std::optional<bool> sandbox{};
   std::optional<Bytes> memory_limit{};
   bool from_template = false;
+  bool inline_result = false;
 
   friend bool operator==(const OperationConfig&, const OperationConfig&) = default;
 };
@@ -61,13 +62,13 @@ struct Config {
   std::filesystem::path data_dir{};  ///< empty: the user's default
   ServerConfig server{};
   std::vector<std::filesystem::path> media_roots{};
-  bool media = true;           ///< offer the built-in media operations
-  std::string media_worker{};  ///< the executable; empty: beside the spawner
-  bool media_sandbox = true;   ///< media files are hostile input
+  bool media = true;                     ///< offer the built-in media operations
+  std::string media_worker{};            ///< the executable; empty: beside the spawner
+  bool media_sandbox = true;             ///< media files are hostile input
   Bytes media_memory_limit{4ULL << 30};  ///< of one media worker, beyond what it has at its start
-  PoolOptions pool{};          ///< `worker` and `more_workers` are filled in by the engine
+  PoolOptions pool{};                    ///< `worker` and `more_workers` are filled in by the engine
   JournalConfig journal{};
-  CacheOptions cache{};        ///< `directory` is filled in by the engine unless set
+  CacheOptions cache{};  ///< `directory` is filled in by the engine unless set
   MonitorOptions monitor{};
   std::vector<OperationConfig> operations{};
   std::string log_level = "info";

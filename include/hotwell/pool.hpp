@@ -161,6 +161,10 @@ struct JobOptions {
   std::optional<WallTime> deadline{};  ///< a job not ended by then ends with Code::timeout
   std::stop_token stop{};              ///< requesting stop cancels the job
   SinkFactory sink{};                  ///< empty: the result is kept in memory and handed over in JobResult::body
+  /// Kinds lines and frames: the result is expected to be a text that the worker answers with, so it is handed no
+  /// output and the sink is made when there is a result. A worker that writes all the same does so into memory of its
+  /// own.
+  bool inline_result = false;
   /// Jobs of one priority share the workers evenly between tenants, whoever has how many waiting.
   std::string tenant{};
   std::optional<Duration> no_progress{};

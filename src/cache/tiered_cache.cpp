@@ -40,6 +40,30 @@ Result<void> Cache::Impl::set(std::string_view key, ByteView bytes, SetOptions o
 Result<Object> Cache::Impl::store(std::string_view key, ByteView bytes, SetOptions options,
                                   const Precondition& precondition) {
   if (auto good = check_user_key(key); !good) return std::unexpected(good.error());
+  return store_at(key, bytes, std::move(options), precondition);
+}
+
+Result<Object> Cache::Impl::store_result(std::string_view key, ByteView bytes, SetOptions options) {
+  HOTWELL_ASSERT(key.starts_with(result_key_prefix));
+  return store_at(key, bytes, std::move(options), {});
+}
+
+Result<Object> Cache::Impl::hold(ByteView bytes, SetOptions options) {
+  if (fits_memory(bytes.size())) {
+    Removals removed;
+    auto object = memory_->hold(describe({}, options), Buffer::wrap(nullptr, bytes), removed);
+    tell(removed);
+    if (object || !stream_) return object;
+  }
+  auto writer = begin_private(std::move(options));
+  if (!writer) return std::unexpected(writer.error());
+  if (auto written = (*writer)->write(bytes); !written) return std::unexpected(written.error());
+  if (auto sealed = (*writer)->seal(bytes.size()); !sealed) return std::unexpected(sealed.error());
+  return (*writer)->object();
+}
+
+Result<Object> Cache::Impl::store_at(std::string_view key, ByteView bytes, SetOptions options,
+                                     const Precondition& precondition) {
   auto details = describe(key, std::move(options));
   const bool small = fits_disk(details, bytes.size());
   std::optional<Buffer> copy;

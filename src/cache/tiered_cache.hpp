@@ -102,6 +102,10 @@ class Cache::Impl {
   /// A sink whose object is never found by key and lives as long as it is held: results that are not shared, uploads.
   /// Counts against the limit while it is held.
   Result<std::unique_ptr<cache::CacheWriter>> begin_private(SetOptions options);
+  /// begin_result() and seal() of a result whose bytes are there.
+  Result<Object> store_result(std::string_view key, ByteView bytes, SetOptions options);
+  /// begin_private() and seal() likewise; in memory where it fits there: then it waits for no disk.
+  Result<Object> hold(ByteView bytes, SetOptions options);
   [[nodiscard]] cache::Flights& flights() { return flights_; }
   /// What get_or_compute() and the engine remember of computations that failed.
   [[nodiscard]] cache::Failures& failures() { return failures_; }
@@ -147,6 +151,7 @@ class Cache::Impl {
   /// Makes a stale object anew in the background, unless somebody does already.
   void revalidate(std::string_view key, Compute compute, ComputeOptions options);
   [[nodiscard]] bool is_stale(const Object& object, const ComputeOptions& options) const;
+  Result<Object> store_at(std::string_view key, ByteView bytes, SetOptions options, const Precondition& precondition);
   Result<std::unique_ptr<cache::CacheWriter>> begin_at(std::string_view key, SetOptions options,
                                                        Precondition precondition = {});
   Result<Object> commit_file(cache::StreamDraft& draft, cache::Details details, const Precondition& precondition);

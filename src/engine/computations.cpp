@@ -2,70 +2,20 @@
 
 #include <algorithm>
 
-#include <fcntl.h>
 #include <fmt/format.h>
-#include <unistd.h>
 #include <boost/asio/post.hpp>
 
 #include "base/assert.hpp"
 #include "base/log.hpp"
 #include "cache/tiered_cache.hpp"
+#include "engine/result_sinks.hpp"
 #include "pool/job_id.hpp"
 
 namespace hotwell::engine {
-
-/// What the sealing of an attempt leaves for the engine's thread, which reads it after the attempt ended.
-struct Sealing {
-  std::optional<Object> object;
-  bool input_changed = false;
-};
-
 namespace {
 
 /// How often a computation starts over because its input changed under it.
 constexpr unsigned max_restarts = 3;
-
-/// Everything that was written below `directory` is on its medium afterwards, names included.
-Result<void> sync_all(const std::filesystem::path& directory) {
-  const FileHandle opened{::open(directory.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
-  if (!opened || ::syncfs(opened.get()) != 0)
-    return system_fail(errno, fmt::format("writing {} to its medium", directory.string()));
-  return {};
-}
-
-/// The sink of one attempt: the cache's, but sealed only if the input did not change while it was read.
-class CheckedSink final : public Sink {
- public:
-  /// `sync` names the directory that has to be on its medium before the result is told; empty: none.
-  CheckedSink(std::unique_ptr<cache::CacheWriter> writer, ResolvedInput input, std::shared_ptr<Sealing> sealing,
-              std::filesystem::path sync)
-      : writer_(std::move(writer)), input_(std::move(input)), sealing_(std::move(sealing)), sync_(std::move(sync)) {}
-
-  int fd() const override { return writer_->fd(); }
-  Result<void> write(ByteView bytes) override { return writer_->write(bytes); }
-  Result<void> advance(std::uint64_t n) override { return writer_->advance(n); }
-  bool has_room(std::function<void()> wake) override { return writer_->has_room(std::move(wake)); }
-  void set_content_type(std::string content_type) override { writer_->set_content_type(std::move(content_type)); }
-  void abandon(Error error) override { writer_->abandon(std::move(error)); }
-
-  Result<void> seal(std::uint64_t size) override {
-    if (auto unchanged = InputOpener::check_unchanged(input_); !unchanged) {
-      sealing_->input_changed = true;
-      writer_->abandon(unchanged.error());
-      // Not the pool's to retry: its job would read the old input under the old key again.
-      return fail(Code::cancelled, unchanged.error().message);
-    }
-    if (auto sealed = writer_->seal(size); !sealed) return sealed;
-    sealing_->object = writer_->object();
-    return sync_.empty() ? Result<void>{} : sync_all(sync_);
-  }
-
- private:
-  std::unique_ptr<cache::CacheWriter> writer_;
-  ResolvedInput input_;
-  std::shared_ptr<Sealing> sealing_;
-  std::filesystem::path sync_;
-};
 
 /// What a job's end says goes into its progress.
 void conclude(Progress& progress, const JobEnd& end) {
@@ -321,6 +271,7 @@ void Computations::start(const std::shared_ptr<Work>& work) {
   options.timeout = ask.request.timeout ? ask.request.timeout : ask.operation->timeout;
   options.deadline = ask.request.deadline;
   options.sink = sinks(work);
+  options.inline_result = ask.operation->inline_result;
   options.id = work->progress.job_id;
   options.past = ask.past;
   options.settle = [this, work](const JobEnd& end, std::function<void()> done) { settle(work, end, std::move(done)); };
@@ -333,28 +284,27 @@ SinkFactory Computations::sinks(const std::shared_ptr<Work>& work) {
   return [this, work](unsigned) -> Result<std::unique_ptr<Sink>> {
     SetOptions options{.type = work->ask.operation->name, .ttl = work->ask.operation->ttl};
     options.metadata = {{"operation", work->ask.operation->name}, {"input", work->ask.input.text}};
+    if (work->ask.operation->inline_result)
+      return inline_sink(cache_, work->ask.shared ? work->ask.key : std::string{}, std::move(options), work->ask.input,
+                         work->sealing);
     auto writer = work->ask.shared ? cache_.impl().begin_result(work->ask.key, std::move(options))
                                    : cache_.impl().begin_private(std::move(options));
     if (!writer) return std::unexpected(writer.error());
     work->attempt = (*writer)->object();
     work->flight->publish((*writer)->growing());
     for (const auto& watcher : work->watchers) follow(watcher, (*writer)->growing());
-    return std::make_unique<CheckedSink>(
-        std::move(*writer), work->ask.input, work->sealing,
-        work->ask.durability == Durability::power ? cache_.options().directory : std::filesystem::path{});
+    return file_sink(std::move(*writer), work->ask.input, work->sealing);
   };
 }
 
 void Computations::settle(const std::shared_ptr<Work>& work, const JobEnd& end, std::function<void()> done) {
   if (work->over || (!end.result && work->sealing->input_changed)) return done();
   conclude(work->progress, end);
-  Result<Object> result = std::unexpected(Error{});
-  if (end.result) {
+  const auto result = [&]() -> Result<Object> {
+    if (!end.result) return std::unexpected(end.result.error());
     HOTWELL_ASSERT(work->sealing->object);
-    result = *work->sealing->object;
-  } else {
-    result = std::unexpected(end.result.error());
-  }
+    return *work->sealing->object;
+  }();
   const auto one_done = [left = std::make_shared<std::size_t>(1), done = std::move(done)](std::size_t more) {
     *left += more;
     if (more == 0 && --*left == 0) done();

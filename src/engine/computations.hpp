@@ -35,8 +35,8 @@ struct Ask {
   std::string key;
   /// Others may be given the same result, now and later. False: for this asker alone.
   bool shared = true;
-  Durability durability = Durability::memory;  ///< at `power` its result is on the medium before it is told
-  std::optional<JobPast> past;                 ///< of a job that had been accepted before
+  Durability durability = Durability::memory;
+  std::optional<JobPast> past;  ///< of a job that had been accepted before
   JobRequest request;
 };
 

@@ -238,6 +238,8 @@ Result<void> validate_operations(const Config& config) {
     if (!names.insert(operation.name).second) return wrong("there already is an operation of this name");
     if (operation.argv.empty() || operation.argv.front().empty())
       return wrong("expected argv, the program and its arguments");
+    if (operation.inline_result && operation.kind == WorkerKind::command)
+      return wrong("inline_result is for kinds lines and frames: a command's result is what it writes");
     const unsigned most = operation.max_workers.value_or(config.pool.max_workers);
     if (operation.min_workers > most)
       return wrong(fmt::format("min_workers ({}) is more than max_workers ({})", operation.min_workers, most));

@@ -159,7 +159,7 @@ std::vector<Operation> media_operations() {
   using Kind = ParamSpec::Kind;
   constexpr double max_side = 16'384;
   constexpr double max_seconds = 1e7;
-  Operation probe{.name = "probe", .version = "1"};
+  Operation probe{.name = "probe", .version = "1", .inline_result = true};
   Operation thumbnail{.name = "thumbnail",
                       .version = "1",
                       .schema = {{"at", Kind::position, "10%", 0, max_seconds, {}},
@@ -209,6 +209,7 @@ Result<Operation> configured_operation(const OperationConfig& config) {
                    .version = digest.hex(),
                    .input = InputRule::optional,
                    .cached = config.cache,
+                   .inline_result = config.inline_result,
                    .ttl = config.ttl,
                    .negative_ttl = config.negative_ttl,
                    .free_params = true,

@@ -40,6 +40,7 @@ struct Operation {
   InputRule input = InputRule::required;
   /// Shared and found by key; otherwise each job's result is its own.
   bool cached = true;
+  bool inline_result = false;     ///< workers answer with it: no file is made for a job
   std::optional<Duration> ttl{};  ///< of results
   Duration negative_ttl{};        ///< of permanent failures
   /// Parameters outside the schema are accepted and are part of the key alone.

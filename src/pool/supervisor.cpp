@@ -64,6 +64,26 @@ std::string_view last_words(std::string_view text) {
   return text.substr(text.rfind('\n') + 1).substr(0, 300);  // npos + 1 is 0
 }
 
+/// Ends a sink with what its attempt came to; tells why it could not be sealed.
+std::optional<Error> fill(Sink& sink, Result<Answer> outcome, Bytes limit) {
+  const auto keep = [&]() -> Result<void> {
+    if (!outcome) return std::unexpected(std::move(outcome.error()));
+    sink.set_content_type(outcome->content_type);
+    if (outcome->file) {
+      auto body = map_result(outcome->file, outcome->size, limit);
+      if (!body) return std::unexpected(body.error());
+      if (auto written = sink.write(body->view()); !written) return written;
+    } else if (outcome->is_inline && !outcome->text.empty()) {
+      if (auto written = sink.write(outcome->text); !written) return written;
+    }
+    return sink.seal(outcome->size);
+  };
+  auto kept = keep();
+  if (kept) return std::nullopt;
+  sink.abandon(kept.error());
+  return std::move(kept.error());
+}
+
 std::function<double()> jitter() {
   return [engine = std::mt19937_64{std::random_device{}()},
           range = std::uniform_real_distribution<double>{}]() mutable { return range(engine); };
@@ -297,7 +317,9 @@ void Supervisor::attempt_done(WorkerId worker, JobNumber number, Result<Answer> 
   Record& record = found->second;
   if (!outcome) record.stderr_tail = hand.channel->stderr_tail();
   const auto attempt = record.attempt;
-  if (record.sink && !record.memory) feed(WorkerReleased{worker, number, attempt});
+  late_sink(record, outcome);
+  const bool is_quick = outcome && record.sink && record.sink->is_quick(outcome->size);
+  if (record.sink && !record.memory && !is_quick) feed(WorkerReleased{worker, number, attempt});
   end_sink(record, std::move(outcome), [this, number, attempt](std::optional<Error> error) {
     feed(AttemptEnded{number, attempt, std::move(error)});
   });
@@ -372,6 +394,8 @@ void Supervisor::worker_gone(WorkerGone gone) {
 Result<void> Supervisor::open_sink(Record& record, WorkerKind kind) {
   record.memory = nullptr;
   if (kind == WorkerKind::function) return {};  // its value travels beside the pool
+  const bool speaks = kind == WorkerKind::lines || kind == WorkerKind::frames;
+  if (record.what.options.sink && record.what.options.inline_result && speaks) return {};  // made by late_sink()
   if (record.what.options.sink) {
     auto sink = record.what.options.sink(record.attempt);
     if (!sink) return std::unexpected(sink.error());
@@ -384,6 +408,18 @@ Result<void> Supervisor::open_sink(Record& record, WorkerKind kind) {
   record.memory = sink->get();
   record.sink = std::move(*sink);
   return {};
+}
+
+/// The sink of an attempt that had none while it ran, and succeeded.
+void Supervisor::late_sink(Record& record, Result<Answer>& outcome) {
+  const JobOptions& options = record.what.options;
+  if (record.sink || !options.inline_result || !options.sink || record.what.function || !outcome || record.stopping)
+    return;
+  if (auto sink = options.sink(record.attempt); sink) {
+    record.sink = std::move(*sink);
+  } else {
+    outcome = std::unexpected(sink.error());
+  }
 }
 
 void Supervisor::end_sink(Record& record, Result<Answer> outcome, std::function<void(std::optional<Error>)> then) {
@@ -418,20 +454,14 @@ void Supervisor::end_sink(Record& record, Result<Answer> outcome, std::function<
     record.memory = nullptr;
     return then(std::move(error));
   }
+  if (outcome && outcome->is_inline && record.sink->is_quick(outcome->size)) {
+    const auto sink = std::move(record.sink);
+    return then(fill(*sink, std::move(outcome), result_limit_));
+  }
   // Sealing may write, rename and sync: on the disk thread.
   boost::asio::post(disk_, [this, alive = alive_, sink = std::shared_ptr<Sink>(std::move(record.sink)),
                             outcome = std::move(outcome), then = std::move(then)]() mutable {
-    std::optional<Error> error;
-    if (outcome) {
-      sink->set_content_type(outcome->content_type);
-      Result<void> kept;
-      if (outcome->is_inline && !outcome->text.empty()) kept = sink->write(outcome->text);
-      if (kept) kept = sink->seal(outcome->size);
-      if (!kept) error = kept.error();
-    } else {
-      error = outcome.error();
-    }
-    if (error) sink->abandon(*error);
+    auto error = fill(*sink, std::move(outcome), result_limit_);
     sink.reset();
     boost::asio::post(io_, [alive, then = std::move(then), error = std::move(error)]() mutable {
       if (*alive) then(std::move(error));

@@ -134,6 +134,7 @@ class Supervisor final : private Channel::Listener {
   [[nodiscard]] Result<void> check(const Submission& submission) const;
   [[nodiscard]] std::optional<JobNumber> find(std::string_view id) const;
   Result<void> open_sink(Record& record, WorkerKind kind);
+  static void late_sink(Record& record, Result<Answer>& outcome);
   Result<void> begin(const Assign& action, Record& record, Hand& hand);
   /// Seals or abandons the attempt's sink, then calls `then` with what came of it (on this thread, maybe at once).
   void end_sink(Record& record, Result<Answer> outcome, std::function<void(std::optional<Error>)> then);
