@@ -253,7 +253,9 @@ TEST_F(JournalTest, TheRetentionKeepsUpWithALoadThatNeverRests) {
       auto done = job(burst * each + i);
       done.state = JobState::completed;
       done.finished = at(static_cast<int>(done.number));
-      journal_->add(std::move(done), [&](const Result<void>& written) { told += written ? 1 : 0; });
+      journal_->add(std::move(done), [&](const Result<void>& written) {
+        if (written) ++told;
+      });
     }
     journal_->tidy([](const auto&) {});
   }
