@@ -64,8 +64,9 @@ bench:
 chaos:
 	@scripts/bootstrap build test
 	@tools/configure release HOTWELL_TESTS=ON
-	@tools/step build-chaos "building (release)" cmake --build $(release) --target product hotwell-test-worker hotwell_cache_crash_test -j $(JOBS)
+	@tools/step build-chaos "building (release)" cmake --build $(release) --target product hotwell-test-worker hotwell_cache_crash_test hotwell_cli_test -j $(JOBS)
 	@HOTWELL_CRASH_POINTS=10000 $(release)/bin/hotwell_cache_crash_test --gtest_brief=1
+	@HOTWELL_CRASH_POINTS=10000 $(release)/bin/hotwell_cli_test --gtest_filter='DaemonKill.*' --gtest_brief=1
 	@tests/crash/chaos/chaos.py $(release)/bin --kills 1000 --jobs 10000
 	@tests/crash/chaos/soak.py $(release)/bin --jobs 200000
 

@@ -1,7 +1,13 @@
-"""The disk tier beside RocksDB, LMDB, SQLite and a file per object: runs hotwell-bench-disk, and makes the table's rows."""
+"""The disk tier beside RocksDB, LMDB, SQLite, a file per object and npm's cacache: runs hotwell-bench-disk, and makes the
+table's rows. cacache is installed into a temporary folder, where npm is there and reaches its registry."""
 import json
+import pathlib
+import shutil
+import subprocess
 
 import media
+
+HERE = pathlib.Path(__file__).resolve().parent
 
 HEADER = ["what", "Hotwell", "beside", "ratio", "goal"]
 SIZES = {"1024": "1 KiB", "65536": "64 KiB"}
@@ -12,10 +18,27 @@ GOALS = {  # size: get beside, put beside
 }
 
 
+def cacache(folder):
+    """None where it cannot be had."""
+    if not shutil.which("npm") or not shutil.which("node"):
+        return None
+    folder.mkdir()
+    done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "cacache@18"], cwd=folder, check=False)
+    if done.returncode != 0:
+        return None
+    shutil.copy(HERE / "cacache.mjs", folder)
+    return json.loads(subprocess.run(["node", "cacache.mjs", "cache"], cwd=folder, check=True, capture_output=True,
+                                     text=True).stdout)
+
+
 def measure(bin_dir, folder):
     """None where the peers' libraries were not there to build it with."""
     program = bin_dir / "hotwell-bench-disk"
-    return json.loads(media.run(program, folder / "disk").stdout) if program.exists() else None
+    if not program.exists():
+        return None
+    figures = json.loads(media.run(program, folder / "disk").stdout)
+    figures["cacache"] = cacache(folder / "npm")
+    return figures
 
 
 def rows(figures, seconds):
@@ -34,6 +57,11 @@ def rows(figures, seconds):
             [f"put {name}", f"{put['hotwell']:,.0f}/s", beside(put, lambda rate: f"{rate:,.0f}/s"),
              f"{put['hotwell'] / put['rocksdb']:.2f}x rocksdb", put_goal],
         ]
+    if node := figures["cacache"]:
+        ours = figures["objects"]["65536"]["hotwell"]
+        for what, took in (("get", ours["get"]), ("put", 1 / ours["put_per_second"])):
+            made.append([f"{what} 64 KiB", seconds(took), f"cacache {seconds(node[what])}",
+                         f"{node[what] / took:.0f}x as fast", "at least 20x"])
     fill, churn, reopen = figures["fill"], figures["churn"], figures["reopen"]
     return made + [
         [f"fill {fill['bytes'] / 2**30:.0f} GiB by 64 KiB", seconds(fill["hotwell"]),

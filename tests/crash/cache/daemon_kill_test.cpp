@@ -4,6 +4,7 @@
 #include <optional>
 #include <random>
 
+#include "tests/crash/cache/points.hpp"
 #include "tests/integration/cli/fixture.hpp"
 #include "tests/integration/server/client.hpp"
 #include "tests/support/seed.hpp"
@@ -27,7 +28,8 @@ TEST_F(DaemonKill, ServesNoWrongBytesAndNothingThatWasDeleted) {
                  static_cast<char>('a' + values % 26));
     return value;
   };
-  for (int life = 0; life < 5; ++life) {
+  const auto lives = crash_points(5, 100);
+  for (std::uint64_t life = 0; life < lives; ++life) {
     const auto daemon = serve({"--memory", "1MiB", "--disk", "64MiB"});
     Client client(port());
     for (auto& [key, value] : stored) {

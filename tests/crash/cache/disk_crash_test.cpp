@@ -5,9 +5,6 @@
 // - a deletion that was durable when it was acknowledged stays: after a process's death every one, after the machine's
 //   every one before the last sync();
 // - where nothing had to be evicted and no bit flipped, everything durable is there.
-//
-// HOTWELL_CRASH_POINTS=10000 is the long form.
-#include <cstdlib>
 #include <fstream>
 #include <map>
 #include <random>
@@ -17,6 +14,7 @@
 
 #include "cache/disk/disk_tier.hpp"
 #include "sim/disk.hpp"
+#include "tests/crash/cache/points.hpp"
 #include "tests/support/seed.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -180,15 +178,11 @@ class Life {
   std::uint64_t values_ = 0;
 };
 
-std::uint64_t points() {
-  const char* given = std::getenv("HOTWELL_CRASH_POINTS");
-  return given != nullptr ? std::strtoull(given, nullptr, 10) : 240;
-}
-
-void run_points(std::uint64_t share, const std::vector<Scenario>& scenarios, double least) {
+void run_points(const std::vector<Scenario>& scenarios, double least) {
   std::mt19937_64 seeds(test::seed());
   Tally tally;
-  for (std::uint64_t i = 0; i < points() / share; ++i) {
+  const auto points = test::crash_points(60, 4);
+  for (std::uint64_t i = 0; i < points; ++i) {
     const auto seed = seeds();
     SCOPED_TRACE("point " + std::to_string(i) + " of seed " + std::to_string(seed));
     Life(seed, scenarios[i % scenarios.size()]).run(tally);
@@ -200,24 +194,22 @@ void run_points(std::uint64_t share, const std::vector<Scenario>& scenarios, dou
 }
 
 TEST(DiskCrash, ADyingProcessLosesNothingThatWasAcknowledged) {
-  run_points(4, {{.death = Death::process}, {.death = Death::process, .tight = true}}, 1);
+  run_points({{.death = Death::process}, {.death = Death::process, .tight = true}}, 1);
 }
 
 TEST(DiskCrash, ADyingMachineLosesNothingThatWasSynced) {
-  run_points(4, {{.death = Death::power}, {.death = Death::power, .tight = true}}, 1);
+  run_points({{.death = Death::power}, {.death = Death::power, .tight = true}}, 1);
 }
 
 TEST(DiskCrash, FlippedBitsAreNeverServedAndCostOnlyWhatTheyHit) {
-  run_points(4,
-             {{.death = Death::process, .flips = true},
+  run_points({{.death = Death::process, .flips = true},
               {.death = Death::power, .flips = true},
               {.death = Death::process, .flips = true, .tight = true}},
              0.75);  // three flips a region of a few dozen entries, the largest of which are half of it
 }
 
 TEST(DiskCrash, FailingCallsAndAFullDiskBeforeTheEnd) {
-  run_points(4,
-             {{.death = Death::process, .errors = true},
+  run_points({{.death = Death::process, .errors = true},
               {.death = Death::power, .errors = true},
               {.death = Death::process, .tight = true, .errors = true}},
              0);

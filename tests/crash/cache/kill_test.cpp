@@ -15,6 +15,7 @@
 #include <hotwell/cache.hpp>
 
 #include "cache/tiered_cache.hpp"
+#include "tests/crash/cache/points.hpp"
 #include "tests/crash/cache/victim.hpp"
 #include "tests/support/seed.hpp"
 #include "tests/support/temp_dir.hpp"
@@ -68,7 +69,8 @@ TEST(Kill, NeverServesHalfAnObjectNorBringsADeletedOneBack) {
   test::TempDir directory;
   std::mt19937_64 random(test::seed());
   std::map<std::string, Known> known;
-  for (int round = 0; round < 12; ++round) {
+  const auto rounds = test::crash_points(12, 50);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     const auto seed = random();
     std::istringstream said(run_and_kill(directory.path() / "cache", seed, 2 + random() % 150));
     std::string word;

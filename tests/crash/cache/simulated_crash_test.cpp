@@ -8,6 +8,7 @@
 #include "cache/tiered_cache.hpp"
 #include "sim/clock.hpp"
 #include "sim/disk.hpp"
+#include "tests/crash/cache/points.hpp"
 #include "tests/support/seed.hpp"
 #include "tests/support/temp_dir.hpp"
 
@@ -146,7 +147,8 @@ TEST(SimulatedCrash, AtEveryStepOfOneHistory) {
 
 TEST(SimulatedCrash, ManyLivesOneAfterTheOther) {
   std::mt19937_64 random(test::seed());
-  for (int round = 0; round < 6; ++round) {
+  const auto rounds = test::crash_points(6, 8);
+  for (std::uint64_t round = 0; round < rounds; ++round) {
     test::TempDir directory;
     History history(random(), directory.path() / "cache");
     for (int life = 0; life < 8; ++life) {
