@@ -189,6 +189,8 @@ def page(bin_dir, folder):
         page.command("Network.disable")
         page.click("#ranges button:nth-child(3)")
         page.wait("document.querySelector('#ranges button:nth-child(3)').getAttribute('aria-pressed') === 'true'")
+        # A browser that has just started is busy with itself for some seconds.
+        page.js("new Promise((done) => setTimeout(done, 10000))")
         for name in ("24h", "5m"):
             page.click(f"#ranges button:nth-child({3 if name == '24h' else 1})")
             page.js("new Promise((done) => { let left = 120; const tick = () => --left > 0 ? requestAnimationFrame(tick) : done(); tick(); })")
