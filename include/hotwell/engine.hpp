@@ -54,6 +54,8 @@ struct JobRequest {
   std::optional<WallTime> deadline{};
   /// Asking again with the same key for the same gives the same job; for something else it is invalid_argument.
   std::string idempotency_key{};
+  /// Jobs of one priority share the workers evenly between tenants, whoever has how many waiting. At most 255 bytes.
+  std::string tenant{};
   std::optional<Durability> durability{};  ///< by default the operation's, else the configuration's
 };
 

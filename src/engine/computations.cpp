@@ -270,6 +270,7 @@ void Computations::start(const std::shared_ptr<Work>& work) {
   JobOptions options{.priority = ask.request.priority, .retries = ask.request.retries};
   options.timeout = ask.request.timeout ? ask.request.timeout : ask.operation->timeout;
   options.deadline = ask.request.deadline;
+  options.tenant = ask.request.tenant;
   options.sink = sinks(work);
   options.inline_result = ask.operation->inline_result;
   options.id = work->progress.job_id;

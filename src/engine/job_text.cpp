@@ -83,6 +83,7 @@ std::string to_text(const JobRequest& request) {
   if (request.retries) object["retries"] = *request.retries;
   if (request.timeout) object["timeout_ns"] = request.timeout->count();
   if (request.deadline) object["deadline"] = to_rfc3339(*request.deadline);
+  if (!request.tenant.empty()) object["tenant"] = request.tenant;
   return json::serialize(object);
 }
 
@@ -106,6 +107,7 @@ Result<JobRequest> request_of(std::string_view text) {
       request.timeout = Duration{timeout->to_number<std::int64_t>()};
     if (const auto* deadline = object.if_contains("deadline"))
       request.deadline = parse_rfc3339(text_of(*deadline)).value();
+    if (const auto* tenant = object.if_contains("tenant")) request.tenant = text_of(*tenant);
     return request;
   });
 }

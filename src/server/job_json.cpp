@@ -64,6 +64,15 @@ Result<void> set_deadline(JobRequest& job, std::string_view text) {
   return {};
 }
 
+Result<void> set_tenant(JobRequest& job, std::string_view text) {
+  constexpr std::size_t longest = 255;
+  if (text.size() > longest)
+    return fail(Code::invalid_argument,
+                fmt::format("\"tenant\" has {} bytes, at most {} are possible", text.size(), longest));
+  job.tenant = text;
+  return {};
+}
+
 Result<Params> read_params(const json::value& value) {
   const auto* object = value.if_object();
   if (object == nullptr) return fail(Code::invalid_argument, "\"params\" must be an object");
@@ -120,14 +129,16 @@ Result<void> set_member(JobRequest& job, std::string_view name, const json::valu
   if (name == "timeout") return with_number(name, value, [&](double number) { return set_timeout(job, number); });
   if (name == "deadline")
     return with_string(name, value, [&](std::string_view text) { return set_deadline(job, text); });
+  if (name == "tenant") return with_string(name, value, [&](std::string_view text) { return set_tenant(job, text); });
   if (name == "idempotency_key") return with_string(name, value, assign_to(job.idempotency_key));
-  return std::unexpected(
-      unknown_member(name, "operation, input, params, priority, retries, timeout, deadline or idempotency_key"));
+  return std::unexpected(unknown_member(
+      name, "operation, input, params, priority, retries, timeout, deadline, tenant or idempotency_key"));
 }
 
 Result<void> set_query_item(JobRequest& job, const QueryItem& item) {
   if (item.name == "priority") return set_priority(job, item.value);
   if (item.name == "deadline") return set_deadline(job, item.value);
+  if (item.name == "tenant") return set_tenant(job, item.value);
   if (item.name == "idempotency_key") {
     job.idempotency_key = item.value;
     return {};

@@ -34,7 +34,7 @@ TEST(JobJson, ShowsAJobAsDocumented) {
 TEST(JobJson, ReadsEveryMember) {
   const auto job = parse_job(
       R"({"operation":"transcode","input":"cache:k","params":{"crf":23,"x":"y","z":false},)"
-      R"("priority":"low","retries":0,"timeout":2.5,"deadline":"2026-01-31T12:00:00Z","idempotency_key":"i"})");
+      R"("priority":"low","retries":0,"timeout":2.5,"deadline":"2026-01-31T12:00:00Z","tenant":"t","idempotency_key":"i"})");
   ASSERT_TRUE(job.has_value()) << job.error().message;
   EXPECT_EQ(job->operation, "transcode");
   EXPECT_EQ(std::get<InputObject>(job->input).key, "k");
@@ -43,6 +43,7 @@ TEST(JobJson, ReadsEveryMember) {
   EXPECT_EQ(job->retries, 0U);
   EXPECT_EQ(job->timeout, std::chrono::milliseconds{2500});
   EXPECT_TRUE(job->deadline.has_value());
+  EXPECT_EQ(job->tenant, "t");
   EXPECT_EQ(job->idempotency_key, "i");
 }
 
