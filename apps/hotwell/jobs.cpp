@@ -1,4 +1,5 @@
 /// hotwell jobs: what a daemon was asked for, and what became of it; and the journal of a data directory as text.
+#include <algorithm>
 #include <cstdio>
 
 #include <fmt/format.h>
@@ -41,22 +42,28 @@ std::string next_hint(const json::value& page) {
 }
 
 std::string list_text(const json::value& page) {
-  Table table({{"id"},
-               {"operation"},
-               {"state"},
-               {"done", Table::Align::right},
-               {"tries", Table::Align::right},
-               {"created"},
-               {"result"}});
   const auto* jobs = page.as_object().if_contains("jobs");
   if (!jobs || !jobs->is_array() || jobs->as_array().empty()) return "no jobs\n";
+  // Only where somebody uses them.
+  const bool tenants =
+      std::ranges::any_of(jobs->as_array(), [](const auto& job) { return !text_at(job, "/tenant").empty(); });
+  std::vector<Table::Column> columns{
+      {"id"},      {"operation"}, {"state"}, {"done", Table::Align::right}, {"tries", Table::Align::right},
+      {"created"}, {"result"}};
+  if (tenants) columns.insert(columns.begin() + 2, Table::Column{"tenant"});
+  Table table(columns);
   for (const auto& job : jobs->as_array()) {
     if (!job.is_object()) continue;
     const auto created = text_at(job, "/created_at");
-    table.add({text_at(job, "/id"), text_at(job, "/operation"), text_at(job, "/state"),
-               fmt::format("{:.0f} %", number_at(job, "/progress") * 100),
-               fmt::format("{:.0f}", number_at(job, "/attempts")), created.substr(0, created.find('.')),
-               brief_outcome(job)});
+    std::vector<std::string> row{text_at(job, "/id"),
+                                 text_at(job, "/operation"),
+                                 text_at(job, "/state"),
+                                 fmt::format("{:.0f} %", number_at(job, "/progress") * 100),
+                                 fmt::format("{:.0f}", number_at(job, "/attempts")),
+                                 created.substr(0, created.find('.')),
+                                 brief_outcome(job)};
+    if (tenants) row.insert(row.begin() + 2, text_at(job, "/tenant"));
+    table.add(std::move(row));
   }
   return table.text() + next_hint(page);
 }

@@ -31,6 +31,8 @@ struct RunOptions {
   std::string priority = "normal";
   std::string retries;
   std::string timeout;
+  std::string no_progress;
+  std::string tenant;
   std::string config_file;
   DaemonOptions daemon;
 };
@@ -56,8 +58,18 @@ Outcome<void> open_input(RunJob& job) {
   return {};
 }
 
+// Leaves `to` as it is where nothing was said.
+Outcome<void> read_duration(const std::string& text, std::string_view flag, std::optional<Duration>& to) {
+  if (text.empty()) return {};
+  const auto duration = parse_duration(text);
+  if (!duration) return end(status::usage, fmt::format("{}: {}", flag, duration.error().message));
+  if (*duration <= Duration::zero()) return end(status::usage, fmt::format("{}: expected more than no time", flag));
+  to = *duration;
+  return {};
+}
+
 Outcome<RunJob> read_job(const RunOptions& options) {
-  RunJob job{.operation = options.operation, .input = options.input};
+  RunJob job{.operation = options.operation, .input = options.input, .tenant = options.tenant};
   for (const auto& param : options.params) {
     const auto equals = param.find('=');
     if (equals == std::string::npos || equals == 0)
@@ -76,12 +88,9 @@ Outcome<RunJob> read_job(const RunOptions& options) {
                  fmt::format("--retries: expected a whole number from 0 to 100, got \"{}\"", options.retries));
     job.retries = retries;
   }
-  if (!options.timeout.empty()) {
-    const auto timeout = parse_duration(options.timeout);
-    if (!timeout) return end(status::usage, fmt::format("--timeout: {}", timeout.error().message));
-    if (*timeout <= Duration::zero()) return end(status::usage, "--timeout: expected more than no time");
-    job.timeout = *timeout;
-  }
+  if (auto read = read_duration(options.timeout, "--timeout", job.timeout); !read) return std::unexpected(read.error());
+  if (auto read = read_duration(options.no_progress, "--no-progress", job.no_progress); !read)
+    return std::unexpected(read.error());
   if (auto opened = open_input(job); !opened) return std::unexpected(opened.error());
   return job;
 }
@@ -185,6 +194,10 @@ void add_run(CLI::App& root, Commands& commands) {
   command->add_option("--priority", options->priority, "high, normal or low")->type_name("PRIORITY");
   command->add_option("--retries", options->retries, "further attempts after one that may pass (3)")->type_name("N");
   command->add_option("--timeout", options->timeout, "of each attempt, such as 30s (5m)")->type_name("TIME");
+  command->add_option("--no-progress", options->no_progress, "stop an attempt that is silent for so long (never)")
+      ->type_name("TIME");
+  command->add_option("--tenant", options->tenant, "who it is for: tenants share the workers evenly")
+      ->type_name("NAME");
   command->add_option("--config", options->config_file, "configuration of this process's own engine")
       ->type_name("FILE");
   add_daemon_options(*command, options->daemon);

@@ -23,6 +23,8 @@ struct RunJob {
   Priority priority = Priority::normal;
   std::optional<unsigned> retries;
   std::optional<Duration> timeout;
+  std::optional<Duration> no_progress;
+  std::string tenant;
 };
 
 /// Opens where the result goes, once its type is known.

@@ -24,7 +24,9 @@ JobRequest request_of(const RunJob& job) {
                      .params = job.params,
                      .priority = job.priority,
                      .retries = job.retries,
-                     .timeout = job.timeout};
+                     .timeout = job.timeout,
+                     .no_progress = job.no_progress,
+                     .tenant = job.tenant};
   if (job.file)
     request.input = InputHandle{job.file, job.input};
   else

@@ -23,12 +23,14 @@ double seconds(Duration duration) { return std::chrono::duration<double>(duratio
 
 // A job whose input is the request's body: everything else stands in the address.
 Outcome<HttpRequest> upload_of(const RunJob& job) {
-  constexpr std::array<std::string_view, 7> taken{"operation", "wait",     "priority",       "retries",
-                                                  "timeout",   "deadline", "idempotency_key"};
+  constexpr std::array<std::string_view, 9> taken{"operation",   "wait",     "priority", "retries",        "timeout",
+                                                  "no_progress", "deadline", "tenant",   "idempotency_key"};
   std::string target = "/v1/jobs?operation=" + encode_segment(job.operation);
   target += fmt::format("&priority={}", to_string(job.priority));
   if (job.retries) target += fmt::format("&retries={}", *job.retries);
   if (job.timeout) target += fmt::format("&timeout={}", seconds(*job.timeout));
+  if (job.no_progress) target += fmt::format("&no_progress={}", seconds(*job.no_progress));
+  if (!job.tenant.empty()) target += "&tenant=" + encode_segment(job.tenant);
   for (const auto& [name, value] : job.params) {
     if (std::ranges::find(taken, name) != taken.end())
       return end(status::usage, fmt::format("--param {}: a daemon takes that name for the job's own", name));
@@ -46,6 +48,8 @@ HttpRequest http_request_of(const RunJob& job) {
   if (!job.input.empty()) body["input"] = job.input;
   if (job.retries) body["retries"] = *job.retries;
   if (job.timeout) body["timeout"] = seconds(*job.timeout);
+  if (job.no_progress) body["no_progress"] = seconds(*job.no_progress);
+  if (!job.tenant.empty()) body["tenant"] = job.tenant;
   json::object params;
   for (const auto& [name, value] : job.params)
     std::visit([&](const auto& each) { params[name] = json::value_from(each); }, value);

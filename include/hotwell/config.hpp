@@ -35,6 +35,8 @@ struct OperationConfig {
   std::optional<Duration> ttl{};
   Duration negative_ttl{};
   std::optional<Duration> timeout{};
+  std::optional<Duration> no_progress{};
+  std::string tenant{};  ///< of jobs that name none
   std::vector<int> permanent_exit_codes{};
   std::map<std::string, std::string> env{};
   unsigned min_workers = 0;

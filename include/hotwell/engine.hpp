@@ -51,10 +51,12 @@ struct JobRequest {
   Priority priority = Priority::normal;
   std::optional<unsigned> retries{};
   std::optional<Duration> timeout{};
+  std::optional<Duration> no_progress{};  ///< by default the operation's, else the configuration's
   std::optional<WallTime> deadline{};
   /// Asking again with the same key for the same gives the same job; for something else it is invalid_argument.
   std::string idempotency_key{};
-  /// Jobs of one priority share the workers evenly between tenants, whoever has how many waiting. At most 255 bytes.
+  /// Jobs of one priority share the workers evenly between tenants, whoever has how many waiting. By default the
+  /// operation's; at most 255 bytes.
   std::string tenant{};
   std::optional<Durability> durability{};  ///< by default the operation's, else the configuration's
 };
@@ -66,6 +68,7 @@ struct JobRecord {
   std::string input;
   Params params;
   Priority priority = Priority::normal;
+  std::string tenant{};
   JobState state = JobState::queued;
   double progress = 0;
   unsigned attempts = 0;

@@ -105,8 +105,9 @@ struct PoolOptions {
       spawner{};  ///< the helper executable; empty: HOTWELL_SPAWNER, beside this program, or where it was installed
   /// Of a result that is kept in memory because its job has no sink; a longer one is Code::too_large.
   Bytes result_limit{std::uint64_t{256} << 20};
-  /// Kinds lines and frames: an attempt that shows no progress, no output and no beat for so long is stopped with
-  /// Code::no_progress, and retried as after a timeout; absent: never.
+  /// An attempt of a process that gives no sign of life for so long is stopped with Code::no_progress, and retried as
+  /// after a timeout; absent: never. Signs are progress, output and beats of kinds lines and frames, and whatever a
+  /// command writes to its result and to standard error.
   std::optional<Duration> no_progress{};
   Scheduling scheduling = Scheduling::fair;
   Duration ageing = std::chrono::seconds{30};  ///< strict: a job rises by a class each time it has waited so long

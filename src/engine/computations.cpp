@@ -269,6 +269,7 @@ void Computations::start(const std::shared_ptr<Work>& work) {
   if (ask.input.file) job.inputs.push_back(ask.input.file);
   JobOptions options{.priority = ask.request.priority, .retries = ask.request.retries};
   options.timeout = ask.request.timeout ? ask.request.timeout : ask.operation->timeout;
+  options.no_progress = ask.request.no_progress ? ask.request.no_progress : ask.operation->no_progress;
   options.deadline = ask.request.deadline;
   options.tenant = ask.request.tenant;
   options.sink = sinks(work);

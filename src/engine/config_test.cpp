@@ -152,6 +152,8 @@ cache = false
 ttl = "2h"
 negative_ttl = "10s"
 timeout = "30s"
+no_progress = "10s"
+tenant = "letters"
 permanent_exit_codes = [2, 3]
 env = { LANG = "C.UTF-8" }
 min_workers = 1
@@ -186,6 +188,8 @@ argv = ["node", "script.js"]
   EXPECT_EQ(upper.content_type, "text/plain");
   EXPECT_FALSE(upper.cache);
   EXPECT_EQ(upper.timeout, 30s);
+  EXPECT_EQ(upper.no_progress, 10s);
+  EXPECT_EQ(upper.tenant, "letters");
   EXPECT_THAT(upper.permanent_exit_codes, ElementsAre(2, 3));
   EXPECT_EQ(upper.env.at("LANG"), "C.UTF-8");
   EXPECT_EQ(upper.min_workers, 1U);

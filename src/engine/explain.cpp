@@ -20,9 +20,10 @@ std::string crowd(const QueuedBehind& behind) {
 
 std::string acceptance(const JobExplanation& explanation) {
   const JobRecord& job = explanation.job;
-  return fmt::format("Accepted at {} as a {} priority job of \"{}\"{}; its durability is {}.",
-                     to_rfc3339(job.created_at), to_string(job.priority), job.operation,
-                     job.input.empty() ? "" : fmt::format(" over {}", job.input), to_string(explanation.durability));
+  return fmt::format(
+      "Accepted at {} as a {} priority job of \"{}\"{}{}; its durability is {}.", to_rfc3339(job.created_at),
+      to_string(job.priority), job.operation, job.input.empty() ? "" : fmt::format(" over {}", job.input),
+      job.tenant.empty() ? "" : fmt::format(" for tenant \"{}\"", job.tenant), to_string(explanation.durability));
 }
 
 std::string waiting(const JobExplanation& explanation, const QueuedBehind& now) {

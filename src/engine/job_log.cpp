@@ -37,6 +37,7 @@ Result<LoggedJob> logged_job(pool::JournalRecord record) {
                 .input = input_text(request->input),
                 .params = request->params,
                 .priority = record.priority,
+                .tenant = request->tenant,
                 .state = record.state,
                 .progress = record.state == JobState::completed ? 1.0 : 0.0,
                 .attempts = record.attempts,

@@ -82,6 +82,7 @@ std::string to_text(const JobRequest& request) {
     std::visit([&, &key = name](const auto& v) { params[key] = v; }, value);
   if (request.retries) object["retries"] = *request.retries;
   if (request.timeout) object["timeout_ns"] = request.timeout->count();
+  if (request.no_progress) object["no_progress_ns"] = request.no_progress->count();
   if (request.deadline) object["deadline"] = to_rfc3339(*request.deadline);
   if (!request.tenant.empty()) object["tenant"] = request.tenant;
   return json::serialize(object);
@@ -105,6 +106,8 @@ Result<JobRequest> request_of(std::string_view text) {
     if (const auto* retries = object.if_contains("retries")) request.retries = retries->to_number<unsigned>();
     if (const auto* timeout = object.if_contains("timeout_ns"))
       request.timeout = Duration{timeout->to_number<std::int64_t>()};
+    if (const auto* silence = object.if_contains("no_progress_ns"))
+      request.no_progress = Duration{silence->to_number<std::int64_t>()};
     if (const auto* deadline = object.if_contains("deadline"))
       request.deadline = parse_rfc3339(text_of(*deadline)).value();
     if (const auto* tenant = object.if_contains("tenant")) request.tenant = text_of(*tenant);

@@ -36,6 +36,7 @@ JobRecord new_record(const std::string& id, const JobRequest& request, WallTime 
   record.input = input_text(request.input);
   record.params = request.params;
   record.priority = request.priority;
+  record.tenant = request.tenant;
   record.created_at = now;
   return record;
 }

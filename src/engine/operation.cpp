@@ -215,6 +215,8 @@ Result<Operation> configured_operation(const OperationConfig& config) {
                    .free_params = true,
                    .schema = {},
                    .timeout = config.timeout,
+                   .no_progress = config.no_progress,
+                   .tenant = config.tenant,
                    .durability = config.durability};
 }
 

@@ -47,6 +47,8 @@ struct Operation {
   bool free_params = false;
   std::vector<ParamSpec> schema;
   std::optional<Duration> timeout;
+  std::optional<Duration> no_progress{};
+  std::string tenant{};  ///< of jobs that name none
   std::optional<Durability> durability;
 };
 

@@ -78,6 +78,8 @@ class Leaving final : public Waiting {
   boost::asio::any_io_executor thread_;
 };
 
+constexpr std::size_t tenant_limit = 255;
+
 }  // namespace
 
 Result<Ask> Requests::prepare(JobRequest request) const {
@@ -88,6 +90,10 @@ Result<Ask> Requests::prepare(JobRequest request) const {
     return fail(Code::not_found, fmt::format("there is no operation \"{}\"; there are: {}", request.operation,
                                              names.empty() ? "none" : fmt::format("{}", fmt::join(names, ", "))));
   }
+  if (request.tenant.size() > tenant_limit)
+    return fail(Code::invalid_argument,
+                fmt::format("\"tenant\" has {} bytes, at most {} are possible", request.tenant.size(), tenant_limit));
+  if (request.tenant.empty()) request.tenant = operation->second.tenant;
   auto params = canonicalize(operation->second, request.params);
   if (!params) return std::unexpected(params.error());
   auto input = inputs_.resolve(request.input, cache_);

@@ -25,7 +25,8 @@ struct Attempt {
   JobNumber job = 0;
   std::uint32_t number = 0;
   Duration time_left = Duration::max();
-  Duration spin{};  ///< how long a worker may look for its next job before it sleeps
+  Duration no_progress = Duration::max();  ///< how long it may give no sign of life
+  Duration spin{};                         ///< how long a worker may look for its next job before it sleeps
   const Job* what = nullptr;
   const Function* function = nullptr;
   Sink* sink = nullptr;  ///< none: the answer carries the result

@@ -4,6 +4,7 @@
 #include <csignal>
 
 #include <fmt/format.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <boost/asio/post.hpp>
 
@@ -57,12 +58,41 @@ Result<std::string> fill_in(std::string_view text, const Placeholders& values) {
 
 CommandChannel::CommandChannel(boost::asio::io_context& io, boost::asio::any_io_executor disk, Spawner& spawner,
                                Listener& listener, WorkerId id, const WorkerSpec& spec)
-    : io_(io), disk_(std::move(disk)), spawner_(spawner), listener_(listener), id_(id), spec_(spec) {}
+    : io_(io), disk_(std::move(disk)), spawner_(spawner), listener_(listener), id_(id), spec_(spec), look_(io) {}
 
 CommandChannel::~CommandChannel() { *alive_ = false; }
 
+Duration CommandChannel::look_interval(Duration no_progress) {
+  if (no_progress >= Duration::max() / 2) return Duration{};
+  return std::clamp<Duration>(no_progress / 4, std::chrono::milliseconds{1}, std::chrono::seconds{1});
+}
+
+CommandChannel::Written CommandChannel::written() const {
+  Written now{.errors = tail_->read()};
+  struct stat status{};
+  if (::fstat(output_, &status) != 0) return now;
+  now.size = status.st_size;
+  now.seconds = status.st_mtim.tv_sec;
+  now.nanoseconds = status.st_mtim.tv_nsec;
+  return now;
+}
+
+void CommandChannel::watch(Duration interval) {
+  look_.expires_after(interval);
+  look_.async_wait([this, alive = alive_, interval](const boost::system::error_code& error) {
+    if (error || !*alive || exit_) return;  // once it has exited its sink may be gone
+    if (const Written now = written(); now != seen_) {
+      seen_ = now;
+      listener_.attempt_alive(job_, attempt_);
+    }
+    if (*alive) watch(interval);
+  });
+}
+
 Result<void> CommandChannel::assign(const Attempt& attempt) {
   job_ = attempt.job;
+  attempt_ = attempt.number;
+  output_ = attempt.sink->fd();
   const Job& job = *attempt.what;
   Spawner::Program program{.env = worker_environment(spec_.env), .limits = limits_of(spec_)};
   const Placeholders values{.input = job.inputs.empty() ? "" : fmt::format("/dev/fd/{}", input_descriptor),
@@ -94,7 +124,6 @@ Result<void> CommandChannel::assign(const Attempt& attempt) {
   }
   host::Pipe output;
   if (writes_output) {
-    output_ = attempt.sink->fd();
     program.descriptors.emplace_back(output_, output_descriptor);
   } else {
     auto pipe = host::make_pipe();
@@ -132,6 +161,10 @@ Result<void> CommandChannel::assign(const Attempt& attempt) {
                             conclude();
                           });
                         });
+  }
+  if (const auto interval = look_interval(attempt.no_progress); interval > Duration{}) {
+    seen_ = written();
+    watch(interval);
   }
   return {};
 }

@@ -1,9 +1,13 @@
-/// A command: one process a job, started from an argv template, ended by its exit.
+/// A command: one process a job, started from an argv template, ended by its exit. Whatever it writes (its result,
+/// standard error) is a sign of life; where its silence is limited, what it has written is looked at now and then.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+
+#include <boost/asio/steady_timer.hpp>
 
 #include "pool/channel.hpp"
 #include "pool/pump.hpp"
@@ -18,6 +22,9 @@ class CommandChannel final : public Channel {
                  WorkerId id, const WorkerSpec& spec);
   ~CommandChannel() override;
 
+  /// How often a command that may be silent for so long is looked at: its signs are noticed so much later.
+  [[nodiscard]] static Duration look_interval(Duration no_progress);
+
   Result<void> assign(const Attempt& attempt) override;
   void ask_to_stop(JobNumber job) override;
   void retire() override {}
@@ -26,6 +33,16 @@ class CommandChannel final : public Channel {
   std::string stderr_tail() override { return tail_ ? tail_->text() : std::string{}; }
 
  private:
+  /// All that it has written: where it differs, the command has done something meanwhile.
+  struct Written {
+    std::uint64_t errors = 0;
+    std::int64_t size = 0;
+    std::int64_t seconds = 0, nanoseconds = 0;  ///< when the sink was last written to
+
+    friend bool operator==(const Written&, const Written&) = default;
+  };
+  [[nodiscard]] Written written() const;
+  void watch(Duration interval);
   /// Says `outcome` and that the worker is gone, once the process and its output have ended.
   void conclude();
   [[nodiscard]] Result<Answer> outcome();
@@ -38,7 +55,10 @@ class CommandChannel final : public Channel {
   const WorkerSpec& spec_;
   pid_t process_ = 0;
   JobNumber job_ = 0;
-  int output_ = -1;  ///< the sink's, where the command writes it by itself
+  std::uint32_t attempt_ = 0;
+  int output_ = -1;  ///< the sink's
+  boost::asio::steady_timer look_;
+  Written seen_;
   std::optional<Tail> tail_;
   std::shared_ptr<Pump> pump_;
   std::optional<Result<std::uint64_t>> pumped_;

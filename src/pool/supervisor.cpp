@@ -24,7 +24,7 @@ namespace {
 constexpr Duration first_spawner_delay = std::chrono::milliseconds{10};
 constexpr Duration longest_spawner_delay = std::chrono::seconds{10};
 constexpr Duration spawner_is_well_after = std::chrono::seconds{5};
-constexpr Duration measure_interval = std::chrono::seconds{5};
+constexpr Duration measure_interval = std::chrono::milliseconds{250};
 
 std::vector<WorkerSpec> all_types(const PoolOptions& options) {
   std::vector<WorkerSpec> specs;
@@ -215,9 +215,13 @@ void Supervisor::submit(Submission submission) {
       .timeout = options.timeout.value_or(timeout_),
       .backoff = options.backoff.value_or(backoff_),
       .tenant = options.tenant,
-      .no_progress = options.no_progress.value_or(no_progress_)};
+      .no_progress = patience(options)};
   if (options.past) planned.past = Past{.attempts = options.past->attempts, .crashes = options.past->crashes};
-  if (style_of(specs_[planned.type].kind) != Style::warm) planned.no_progress = Duration::max();  // they give no signs
+  switch (style_of(specs_[planned.type].kind)) {
+    case Style::thread: planned.no_progress = Duration::max(); break;  // it gives no signs
+    case Style::per_job: planned.no_progress += CommandChannel::look_interval(planned.no_progress); break;
+    case Style::warm: break;
+  }
   if (options.deadline) planned.deadline = now + (*options.deadline - host::system_clock().wall());
   if (!submission.job.input_identity.empty()) planned.affinity = base::xxh3_64(submission.job.input_identity);
   const JobNumber number = submission.number;
@@ -516,6 +520,7 @@ Result<void> Supervisor::begin(const Assign& action, Record& record, Hand& hand)
   auto begun = hand.channel->assign({.job = action.job,
                                      .number = action.attempt,
                                      .time_left = action.time_left,
+                                     .no_progress = patience(record.what.options),
                                      .spin = spin_,
                                      .what = &record.what.job,
                                      .function = &record.what.function,

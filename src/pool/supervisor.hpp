@@ -133,6 +133,10 @@ class Supervisor final : private Channel::Listener {
   [[nodiscard]] std::optional<TypeIndex> type_of(const std::string& operation) const;
   [[nodiscard]] Result<void> check(const Submission& submission) const;
   [[nodiscard]] std::optional<JobNumber> find(std::string_view id) const;
+  /// How long an attempt may give no sign of life.
+  [[nodiscard]] Duration patience(const JobOptions& options) const {
+    return options.no_progress.value_or(no_progress_);
+  }
   Result<void> open_sink(Record& record, WorkerKind kind);
   static void late_sink(Record& record, Result<Answer>& outcome);
   Result<void> begin(const Assign& action, Record& record, Hand& hand);

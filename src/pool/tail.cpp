@@ -27,6 +27,7 @@ bool Tail::read_available() {
     if (size < 0 && errno == EINTR) continue;
     if (size < 0) return errno == EAGAIN;
     if (size == 0) return false;
+    read_ += static_cast<std::uint64_t>(size);
     text_.append(bytes.data(), static_cast<std::size_t>(size));
     if (text_.size() > limit) text_.erase(0, text_.size() - limit);
   }

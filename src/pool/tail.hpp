@@ -2,6 +2,7 @@
 /// Threads: the executor's.
 #pragma once
 
+#include <cstdint>
 #include <string>
 
 #include <boost/asio/io_context.hpp>
@@ -19,6 +20,8 @@ class Tail {
   void clear() { text_.clear(); }
   /// Reads what is there by now.
   [[nodiscard]] std::string text();
+  /// Bytes read so far.
+  [[nodiscard]] std::uint64_t read() const { return read_; }
 
  private:
   void wait();
@@ -27,6 +30,7 @@ class Tail {
 
   boost::asio::posix::stream_descriptor pipe_;
   std::string text_;
+  std::uint64_t read_ = 0;
 };
 
 }  // namespace hotwell::pool

@@ -49,11 +49,12 @@ Result<void> set_retries(JobRequest& job, double number) {
   return {};
 }
 
-Result<void> set_timeout(JobRequest& job, double seconds) {
-  const auto timeout = seconds_of("timeout", seconds);
-  if (!timeout) return std::unexpected(timeout.error());
-  if (*timeout == Duration::zero()) return fail(Code::invalid_argument, "\"timeout\" must be more than 0 seconds");
-  job.timeout = *timeout;
+Result<void> set_duration(std::optional<Duration>& to, std::string_view name, double seconds) {
+  const auto duration = seconds_of(name, seconds);
+  if (!duration) return std::unexpected(duration.error());
+  if (*duration == Duration::zero())
+    return fail(Code::invalid_argument, fmt::format("\"{}\" must be more than 0 seconds", name));
+  to = *duration;
   return {};
 }
 
@@ -61,15 +62,6 @@ Result<void> set_deadline(JobRequest& job, std::string_view text) {
   const auto deadline = parse_rfc3339(text);
   if (!deadline) return fail(Code::invalid_argument, fmt::format("\"deadline\": {}", deadline.error().message));
   job.deadline = *deadline;
-  return {};
-}
-
-Result<void> set_tenant(JobRequest& job, std::string_view text) {
-  constexpr std::size_t longest = 255;
-  if (text.size() > longest)
-    return fail(Code::invalid_argument,
-                fmt::format("\"tenant\" has {} bytes, at most {} are possible", text.size(), longest));
-  job.tenant = text;
   return {};
 }
 
@@ -126,27 +118,30 @@ Result<void> set_member(JobRequest& job, std::string_view name, const json::valu
   if (name == "priority")
     return with_string(name, value, [&](std::string_view text) { return set_priority(job, text); });
   if (name == "retries") return with_number(name, value, [&](double number) { return set_retries(job, number); });
-  if (name == "timeout") return with_number(name, value, [&](double number) { return set_timeout(job, number); });
+  if (name == "timeout" || name == "no_progress")
+    return with_number(name, value, [&](double number) {
+      return set_duration(name == "timeout" ? job.timeout : job.no_progress, name, number);
+    });
   if (name == "deadline")
     return with_string(name, value, [&](std::string_view text) { return set_deadline(job, text); });
-  if (name == "tenant") return with_string(name, value, [&](std::string_view text) { return set_tenant(job, text); });
+  if (name == "tenant") return with_string(name, value, assign_to(job.tenant));
   if (name == "idempotency_key") return with_string(name, value, assign_to(job.idempotency_key));
   return std::unexpected(unknown_member(
-      name, "operation, input, params, priority, retries, timeout, deadline, tenant or idempotency_key"));
+      name, "operation, input, params, priority, retries, timeout, no_progress, deadline, tenant or idempotency_key"));
 }
 
 Result<void> set_query_item(JobRequest& job, const QueryItem& item) {
   if (item.name == "priority") return set_priority(job, item.value);
   if (item.name == "deadline") return set_deadline(job, item.value);
-  if (item.name == "tenant") return set_tenant(job, item.value);
-  if (item.name == "idempotency_key") {
-    job.idempotency_key = item.value;
+  if (item.name == "idempotency_key" || item.name == "tenant") {
+    (item.name == "tenant" ? job.tenant : job.idempotency_key) = item.value;
     return {};
   }
-  if (item.name == "retries" || item.name == "timeout") {
+  if (item.name == "retries" || item.name == "timeout" || item.name == "no_progress") {
     const auto number = parse_number(item.name, item.value);
     if (!number) return std::unexpected(number.error());
-    return item.name == "retries" ? set_retries(job, *number) : set_timeout(job, *number);
+    if (item.name == "retries") return set_retries(job, *number);
+    return set_duration(item.name == "timeout" ? job.timeout : job.no_progress, item.name, *number);
   }
   if (!job.params.emplace(item.name, item.value).second)
     return fail(Code::invalid_argument, fmt::format("the parameter \"{}\" is named twice", item.name));
@@ -160,7 +155,9 @@ void write_job(JsonWriter& writer, const JobRecord& job) {
   writer.member("id", std::string_view(job.id)).member("operation", std::string_view(job.operation));
   writer.member("input", std::string_view(job.input));
   write_params(writer, job.params);
-  writer.member("priority", to_string(job.priority)).member("state", to_string(job.state));
+  writer.member("priority", to_string(job.priority));
+  if (!job.tenant.empty()) writer.member("tenant", std::string_view(job.tenant));
+  writer.member("state", to_string(job.state));
   writer.member("progress", job.progress).member("attempts", job.attempts);
   write_time(writer, "created_at", job.created_at);
   write_time(writer, "started_at", job.started_at);

@@ -19,8 +19,9 @@ void write_job(JsonWriter& json, const JobRecord& job);
 /// A body of POST /v1/jobs. Errors: invalid_argument: malformed (with line, column and what is wrong there), an
 /// unknown member, a member of the wrong type.
 [[nodiscard]] Result<JobRequest> parse_job(std::string_view json);
-/// A job whose members stand in an address: "priority", "retries", "timeout", "deadline", "tenant", "idempotency_key"
-/// and "wait" are the job's, everything else is a parameter of the operation. Errors: invalid_argument.
+/// A job whose members stand in an address: "priority", "retries", "timeout", "no_progress", "deadline", "tenant",
+/// "idempotency_key" and "wait" are the job's, everything else is a parameter of the operation. Errors:
+/// invalid_argument.
 [[nodiscard]] Result<JobRequest> job_of_query(std::string_view operation, Input input, const Target& target);
 /// The query's "wait" in seconds; nothing where it is absent. Errors: invalid_argument.
 [[nodiscard]] Result<std::optional<Duration>> parse_wait(const Target& target);

@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <new>
 #include <string>
+#include <vector>
 
 #include <fcntl.h>
 #include <sched.h>
@@ -59,6 +60,13 @@ Result<Reply> read_input(Task& task) {
 Result<Reply> wait_for_cancel(Task& task) {
   while (!task.cancelled()) ::sched_yield();
   return fail(Code::cancelled, "stopped as asked");
+}
+
+/// Keeps as many MiB as the payload says, for good.
+Result<Reply> leak(Task& task) {
+  static std::vector<std::string> kept;
+  kept.emplace_back(std::stoul(std::string{task.payload()}) << 20, 'x');
+  return text({});
 }
 
 /// Echoes, but for the payload that kills it.
@@ -126,6 +134,7 @@ int main() {
       {"noop", [](Task&) -> Result<Reply> { return text({}); }},
       {"echo", echo},
       {"fragile", fragile},
+      {"leak", leak},
       {"write", write_output},
       {"long",
        [](Task& task) -> Result<Reply> { return text(std::string(std::stoul(std::string{task.payload()}), 'x')); }},

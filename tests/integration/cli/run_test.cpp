@@ -87,6 +87,7 @@ TEST_F(CliRun, BadUsageIsStatus2) {
   EXPECT_EQ(run({}).status, 2);
   EXPECT_THAT(run({"upper", "notes.txt", "--param", "x"}).err, HasSubstr("expected NAME=VALUE"));
   EXPECT_THAT(run({"upper", "notes.txt", "--timeout", "5"}).err, HasSubstr("expected a duration"));
+  EXPECT_THAT(run({"upper", "notes.txt", "--no-progress", "0s"}).err, HasSubstr("expected more than no time"));
   EXPECT_THAT(run({"upper", "notes.txt", "--priority", "urgent"}).err, HasSubstr("urgent"));
   EXPECT_THAT(run({"upper", "notes.txt", "--retries", "many"}).err, HasSubstr("expected a whole number"));
   EXPECT_EQ(run({"upper", "notes.txt", "--retries", "-1"}).status, 2);
@@ -103,6 +104,10 @@ TEST_F(CliRun, ADaemonThatHoldsTheDirectoryIsAsked) {
   const auto listed = hotwell({"jobs"});
   EXPECT_THAT(listed.out, HasSubstr("upper"));
   EXPECT_THAT(listed.out, HasSubstr("completed"));
+  EXPECT_THAT(listed.out, Not(HasSubstr("tenant")));
+  write("theirs.txt", "for one of many");
+  EXPECT_EQ(run({"upper", "theirs.txt", "--tenant", "anna & co", "--no-progress", "1m"}).out, "FOR ONE OF MANY");
+  EXPECT_THAT(hotwell({"jobs"}).out, HasSubstr("anna & co"));
   const auto failed = run({"refuse", "notes.txt"});
   EXPECT_EQ(failed.status, 1);
   EXPECT_THAT(failed.err, HasSubstr("this will never do"));

@@ -38,6 +38,15 @@ TEST(LinesPool, AnswersInTheMessageWarm) {
   EXPECT_EQ(run(pool).result.value().text(), first.result->text());
 }
 
+TEST(LinesPool, SilenceIsStoppedAndABeatBreaksIt) {
+  WorkerPool silent{answering("sleep 600")};
+  EXPECT_EQ(run(silent, {.operation = "do"}, {.retries = 0, .no_progress = 50ms}).result.error().code,
+            Code::no_progress);
+  WorkerPool beating{answering(R"(while :; do echo '{"type":"beat"}'; done)")};
+  EXPECT_EQ(run(beating, {.operation = "do"}, {.retries = 0, .timeout = 1s, .no_progress = 300ms}).result.error().code,
+            Code::timeout);
+}
+
 TEST(LinesPool, AJobIsOneLine) {
   WorkerPool pool{answering(R"(printf '{"type":"done","result":%s}\n' "$line")")};
   const auto end = run(pool, {.operation = "resize", .payload = R"({"width":320})", .input_identity = "same"},

@@ -36,6 +36,27 @@ TEST(PoolRules, AnAttemptThatShowsNoProgressIsStopped) {
   EXPECT_TRUE(start(pool, {.operation = "echo", .payload = "on"}, {.no_progress = 1h}).get().result);
 }
 
+TEST(PoolRules, ACommandThatWritesNothingIsStopped) {
+  auto options = command_options({"sleep", "600"});
+  options.no_progress = 50ms;
+  WorkerPool pool{options};
+  const auto end = start(pool, {.operation = "hang"}, {.retries = 0}).get();
+  ASSERT_FALSE(end.result);
+  EXPECT_EQ(end.result.error().code, Code::no_progress);
+  EXPECT_THAT(end.result.error().message, HasSubstr("gave no sign of progress"));
+}
+
+TEST(PoolRules, WhateverACommandWritesIsASignOfLife) {
+  // Each goes on until its time is up, which is much longer than it may be silent.
+  const JobOptions patient{.retries = 0, .timeout = 1200ms, .no_progress = 400ms};
+  WorkerPool pipes{command_options({"sh", "-c", "{param.script}"})};
+  WorkerPool files{command_options({"sh", "-c", "{param.script}", "sh", "{output}"})};
+  auto errors = start(pipes, {.operation = "x", .params = {{"script", "while :; do echo x >&2; done"}}}, patient);
+  auto output = start(pipes, {.operation = "x", .params = {{"script", "while :; do echo x; done"}}}, patient);
+  auto file = start(files, {.operation = "x", .params = {{"script", "while :; do echo x > \"$1\"; done"}}}, patient);
+  for (auto* job : {&errors, &output, &file}) EXPECT_EQ(job->get().result.error().code, Code::timeout) << job->id;
+}
+
 TEST(PoolRules, WorkersAreReplacedAfterTheirJobs) {
   auto options = frames_options(1);
   options.recycle.jobs = 3;
@@ -44,6 +65,21 @@ TEST(PoolRules, WorkersAreReplacedAfterTheirJobs) {
   for (int i = 0; i < 20; ++i) workers.insert(start(pool, {.operation = "noop"}).get().result.value().worker);
   EXPECT_GE(workers.size(), 5U);  // three or four jobs each
   EXPECT_LE(workers.size(), 7U);
+}
+
+TEST(PoolRules, AWorkerThatGrewIsReplacedAfterItsJob) {
+  auto options = frames_options(1);
+  options.recycle = {.jobs = 0, .growth = Bytes{std::uint64_t{32} << 20}, .age = {}};
+  WorkerPool pool{options};
+  const auto run = [&](Job job) { return start(pool, std::move(job)).get().result.value().worker; };
+  const auto first = run({.operation = "noop"});
+  EXPECT_EQ(run({.operation = "leak", .payload = "8"}), first);
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(run({.operation = "noop"}), first);  // such a growth is nobody's business
+  EXPECT_EQ(run({.operation = "leak", .payload = "64"}), first);
+  const auto until = std::chrono::steady_clock::now() + hang_limit;
+  std::string next = first;  // it is looked at now and then
+  while (next == first && std::chrono::steady_clock::now() < until) next = run({.operation = "noop"});
+  EXPECT_NE(next, first);
 }
 
 TEST(PoolRules, ACrashAmongJobsFedAheadCostsOneAttemptOfOneJob) {

@@ -149,6 +149,45 @@ TEST_F(JobsTest, ListsArePagedAndFiltered) {
   EXPECT_EQ(get("/v1/jobs?color=red").status, 400U);
 }
 
+TEST_F(JobsTest, ATenantIsShownWhereverAJobIs) {
+  add("theirs", "cat");
+  config_.operations.back().tenant = "everybody";
+  open();
+  const auto own = id_of(post(R"({"operation":"theirs","input":"notes.txt","tenant":"anna"})", "?wait=60"));
+  const auto uploaded =
+      id_of(ask("POST", "/v1/jobs?operation=theirs&tenant=ben&wait=60", "Content-Type: text/plain\r\n", "x"));
+  const auto unnamed = id_of(post(R"({"operation":"theirs"})", "?wait=60"));
+  const auto none = id_of(post(R"({"operation":"cat","input":"notes.txt"})", "?wait=60"));
+  const auto tenant_of = [](const boost::json::value& job) -> std::string {
+    const auto* tenant = job.as_object().if_contains("tenant");
+    return tenant ? std::string(tenant->as_string()) : std::string{};
+  };
+  EXPECT_EQ(tenant_of(get("/v1/jobs/" + own).json()), "anna");
+  EXPECT_EQ(tenant_of(get("/v1/jobs/" + uploaded).json()), "ben");
+  EXPECT_EQ(tenant_of(get("/v1/jobs/" + unnamed).json()), "everybody");
+  EXPECT_EQ(tenant_of(get("/v1/jobs/" + none).json()), "");
+  std::vector<std::string> listed;
+  for (const auto& job : get("/v1/jobs?operation=theirs").json().at("jobs").as_array())
+    listed.push_back(tenant_of(job));
+  EXPECT_EQ(listed, (std::vector<std::string>{"everybody", "ben", "anna"}));
+  const auto story = get("/v1/explain/" + own).json().at("story").as_array().front();
+  EXPECT_NE(story.as_string().find("for tenant \"anna\""), boost::json::string::npos) << story;
+  const auto refused = post(R"({"operation":"cat","tenant":")" + std::string(256, 't') + R"("})");
+  EXPECT_EQ(refused.status, 400U);
+  EXPECT_NE(refused.body.find("at most 255"), std::string::npos) << refused.body;
+}
+
+TEST_F(JobsTest, ACommandThatFallsSilentIsStopped) {
+  add("hangs", "sleep 600");
+  config_.operations.back().no_progress = std::chrono::milliseconds{50};
+  open();
+  EXPECT_EQ(post(R"({"operation":"hangs","retries":0})", "?wait=60").json().at("error").at("code").as_string(),
+            "no_progress");
+  // A job's own word goes before its operation's.
+  const auto patient = post(R"({"operation":"hangs","retries":0,"timeout":0.3,"no_progress":600})", "?wait=60");
+  EXPECT_EQ(patient.json().at("error").at("code").as_string(), "timeout");
+}
+
 TEST_F(JobsTest, BadBodiesAreToldWhatIsWrong) {
   open();
   struct Case {
