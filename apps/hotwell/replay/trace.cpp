@@ -221,12 +221,12 @@ Result<TraceFormat> parse_trace_format(std::string_view text) {
     auto rest = text.substr(columns.size());
     const bool sized = rest.find(',') != std::string_view::npos;
     const auto key = number(next_field(rest, ','));
-    const auto size = sized ? number(rest) : std::nullopt;
+    const std::uint64_t size = sized ? number(rest).value_or(0) : 0;
     constexpr std::uint64_t most = 1000;
-    const auto good = [](const auto& column) { return column && *column >= 1 && *column <= most; };
-    if (good(key) && (!sized || good(size))) {
+    const auto good = [](std::uint64_t column) { return column >= 1 && column <= most; };
+    if (good(key.value_or(0)) && (!sized || good(size))) {
       TraceFormat format{Kind::columns, static_cast<unsigned>(*key)};
-      if (size) format.size_column = static_cast<unsigned>(*size);
+      if (sized) format.size_column = static_cast<unsigned>(size);
       return format;
     }
     return fail(Code::invalid_argument,
