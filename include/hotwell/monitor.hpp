@@ -198,12 +198,6 @@ struct Metrics {
   struct Cache {
     Tier memory, disk, stream, total;
     std::uint64_t promotions = 0, demotions = 0;
-    /// Of the memory tier's misses, what one of so many times the size would have answered; estimated, sizes ascend.
-    struct Larger {
-      double times = 1;
-      std::uint64_t hits = 0;
-    };
-    std::vector<Larger> larger_memory{};
   } cache;
   struct ByPriority {
     std::size_t high = 0, normal = 0, low = 0;

@@ -150,10 +150,6 @@ void cache(const Metrics::Cache& cache, Exposition& to) {
            [](const auto& t) { return t.evictions; });
   per_tier("hotwell_cache_expiries_total", Type::counter, "Objects whose time to live ended.",
            [](const auto& t) { return t.expiries; });
-  to.family(
-      "hotwell_cache_larger_memory_hits_total", Type::counter,
-      "Misses that a memory tier of so many times the size would have answered, as a sample of evicted keys tells.");
-  for (const auto& of : cache.larger_memory) to.sample(of.hits, {{"times", fmt::format("{}", of.times)}});
   to.single("hotwell_cache_promotions_total", Type::counter, "Objects that moved up to memory.", cache.promotions);
   to.single("hotwell_cache_demotions_total", Type::counter, "Objects that left memory and stayed on disk.",
             cache.demotions);

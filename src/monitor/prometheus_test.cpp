@@ -81,7 +81,6 @@ std::string exposition() {
   monitor.add_source([](Metrics& m) {
     m.cache.memory = {.entries = 3, .size = {1000}, .utilization = 0.5, .hits = 8, .misses = 2, .hit_rate = 0.8};
     m.cache.total = m.cache.memory;
-    m.cache.larger_memory = {{1.25, 1}, {2, 7}};
     m.workers = {.max = 8, .min = 2, .idle = 1, .busy = 3, .total = 4, .utilization = 0.375};
     m.workers.use = {{.type = "media", .workers = 4, .cpu = 1.5, .memory = {4000}, .largest = {3000}}};
     m.queue = {.pending = 6, .by_priority = {1, 2, 3}};
@@ -105,8 +104,6 @@ TEST(Prometheus, IsWellFormedAndComplete) {
   EXPECT_EQ(scrape.value("hotwell_requests_total", R"({endpoint="GET /media",outcome="client_error"})"), 1);
   EXPECT_EQ(scrape.value("hotwell_requests_total", R"({endpoint="odd \"name\" \\ with\nline",outcome="ok"})"), 1);
   EXPECT_EQ(scrape.value("hotwell_cache_hits_total", R"({tier="memory"})"), 8);
-  EXPECT_EQ(scrape.value("hotwell_cache_larger_memory_hits_total", R"({times="1.25"})"), 1);
-  EXPECT_EQ(scrape.value("hotwell_cache_larger_memory_hits_total", R"({times="2"})"), 7);
   EXPECT_EQ(scrape.value("hotwell_queue_jobs", R"({priority="low"})"), 3);
   EXPECT_EQ(scrape.value("hotwell_workers", R"({state="busy"})"), 3);
   EXPECT_EQ(scrape.value("hotwell_worker_cpu_processors", R"({type="media"})"), 1.5);
