@@ -167,8 +167,8 @@ TEST_F(JobsTest, ATenantIsShownWhereverAJobIs) {
   EXPECT_EQ(tenant_of(get("/v1/jobs/" + unnamed).json()), "everybody");
   EXPECT_EQ(tenant_of(get("/v1/jobs/" + none).json()), "");
   std::vector<std::string> listed;
-  for (const auto& job : get("/v1/jobs?operation=theirs").json().at("jobs").as_array())
-    listed.push_back(tenant_of(job));
+  const auto page = get("/v1/jobs?operation=theirs").json();
+  for (const auto& job : page.at("jobs").as_array()) listed.push_back(tenant_of(job));
   EXPECT_EQ(listed, (std::vector<std::string>{"everybody", "ben", "anna"}));
   const auto story = get("/v1/explain/" + own).json().at("story").as_array().front();
   EXPECT_NE(story.as_string().find("for tenant \"anna\""), boost::json::string::npos) << story;
